@@ -1,0 +1,153 @@
+/**
+ * What the HTTP API may ask of the controller, and nothing else. Reads answer from memory, at once; writes resolve
+ * once they are durable and, unless told not to wait, the nodes know or `wait` has passed. Every refusal is thrown
+ * as a `Refusal`. Request bodies come parsed and bounded; what needs the state of the world is checked here.
+ */
+import type { Secret } from '../runtime/secret.ts';
+import type { Address } from '../topology/address.ts';
+import type { Cluster } from '../topology/cluster.ts';
+import type { SlotRange } from '../topology/slots.ts';
+import type { ClusterEvent } from './events.ts';
+import type { ClusterStatus } from './status.ts';
+
+/** Who asks: recorded with everything that it causes. */
+export interface Caller {
+  /** A name for people, such as `127.0.0.1` or a token's name. */
+  readonly name: string;
+}
+
+export interface ClusterName {
+  readonly namespace: string;
+  readonly cluster: string;
+}
+
+export interface WriteOptions {
+  readonly caller: Caller;
+  /** Refuse with `changed` unless the cluster is at this version. */
+  readonly ifVersion?: number | undefined;
+  /** Milliseconds to wait for the nodes after the commit; 2,000 by default, 0 not at all. */
+  readonly wait?: number | undefined;
+  readonly force?: boolean | undefined;
+}
+
+/** Checks on nodes that the caller takes upon itself. */
+export interface NodeChecks {
+  readonly skipClusterMode?: boolean | undefined;
+  readonly skipVersion?: boolean | undefined;
+}
+
+export interface NewCluster {
+  readonly name: string;
+  readonly nodes: readonly Address[];
+  /** Nodes in each shard, masters included; divides `nodes.length`. */
+  readonly replicas: number;
+  readonly password: Secret;
+}
+
+/** How a shard is addressed: by its place in the list, or by its id. */
+export type ShardRef = { readonly index: number } | { readonly id: string };
+
+/** A move as the API shows it beside its shards. */
+export interface MoveView {
+  readonly source: string;
+  readonly target: string;
+  readonly range: SlotRange;
+  readonly running: boolean;
+}
+
+/** A cluster as readers get it: the committed topology and the moves that are under way in it. */
+export interface ClusterView {
+  readonly cluster: Cluster;
+  readonly moves: readonly MoveView[];
+}
+
+export interface ControlPlane {
+  /** True once leadership and state are there: requests are served. */
+  ready(): boolean;
+  /** Who leads, as `host:port`; undefined when nobody does. */
+  leader(): string | undefined;
+
+  namespaces(): readonly string[];
+  createNamespace(namespace: string, options: WriteOptions): Promise<void>;
+  deleteNamespace(namespace: string, options: WriteOptions): Promise<void>;
+
+  /** Sorted names. Throws `not_found` for an unknown namespace. */
+  clusters(namespace: string): readonly string[];
+  /** Throws `not_found`. */
+  cluster(name: ClusterName): ClusterView;
+  /** Throws `not_found`. */
+  status(name: ClusterName): ClusterStatus;
+  /** Newest last, with an id above `after`, at most `limit`. Throws `not_found`. */
+  events(name: ClusterName, after: number, limit: number): Promise<readonly ClusterEvent[]>;
+  /** Calls with each event from now on until closed; never waits for `on`. Throws `not_found`. */
+  watchEvents(name: ClusterName, on: (event: ClusterEvent) => void): { close(): void };
+
+  createCluster(namespace: string, wanted: NewCluster, checks: NodeChecks, options: WriteOptions): Promise<void>;
+  importCluster(
+    name: ClusterName,
+    nodes: readonly Address[],
+    password: Secret,
+    checks: NodeChecks,
+    options: WriteOptions,
+  ): Promise<void>;
+  /** `reset`: the nodes are fenced, flushed and reset; otherwise nothing is pushed and data stays. */
+  deleteCluster(name: ClusterName, reset: boolean, options: WriteOptions): Promise<void>;
+
+  createShard(
+    name: ClusterName,
+    nodes: readonly Address[],
+    password: Secret,
+    checks: NodeChecks,
+    options: WriteOptions,
+  ): Promise<void>;
+  deleteShard(name: ClusterName, shard: ShardRef, reset: boolean, options: WriteOptions): Promise<void>;
+  /** Resolves with the new master's id. */
+  failover(name: ClusterName, shard: ShardRef, preferred: string | undefined, options: WriteOptions): Promise<string>;
+  /** Who would be promoted and why each other would not, from what is seen now; changes nothing. */
+  failoverPlan(name: ClusterName, shard: ShardRef, preferred: string | undefined): FailoverPlan;
+
+  createNode(
+    name: ClusterName,
+    shard: ShardRef,
+    node: { readonly address: Address; readonly role: 'master' | 'slave'; readonly password: Secret },
+    checks: NodeChecks,
+    options: WriteOptions,
+  ): Promise<void>;
+  /** Removes it from the topology; `reset` empties it, otherwise it keeps its data as a master without slots. */
+  deleteNode(name: ClusterName, shard: ShardRef, node: string, reset: boolean, options: WriteOptions): Promise<void>;
+  /** Gives up a leaving node that cannot be told, or drops an away node without telling it. */
+  forgetNode(name: ClusterName, node: string, options: WriteOptions): Promise<void>;
+  /**
+   * Empties a node that no cluster claims (left over from an earlier try), or an away node of this cluster: fence,
+   * flush, reset. `force` where it holds data.
+   */
+  resetNode(address: Address, password: Secret, options: WriteOptions): Promise<void>;
+
+  /** Records one move a range, in order; resolves once they are stored. */
+  migrate(
+    name: ClusterName,
+    target: ShardRef,
+    ranges: readonly SlotRange[],
+    slotOnly: boolean,
+    options: WriteOptions,
+  ): Promise<void>;
+
+  /** Nothing is changed by the controller itself until `until` (milliseconds since 1970; null: until resumed). */
+  pause(name: ClusterName, until: number | null, options: WriteOptions): Promise<void>;
+  resume(name: ClusterName, options: WriteOptions): Promise<void>;
+  /** Reads every node again now and heals what differs; `force` also overwrites a newer or foreign topology. */
+  sync(name: ClusterName, options: WriteOptions): Promise<void>;
+}
+
+export interface FailoverPlan {
+  readonly shard: string;
+  readonly master: string;
+  /** The node that would be promoted; null when none may be. */
+  readonly candidate: string | null;
+  readonly judged: readonly {
+    readonly node: string;
+    readonly sequence: number | null;
+    /** Empty when it may be promoted. */
+    readonly refusals: readonly string[];
+  }[];
+}

@@ -1,0 +1,143 @@
+/**
+ * The intended topology of one cluster: a value that is committed as a whole under one version, and never changed in
+ * place. What the nodes really hold is observed elsewhere.
+ */
+import type { Secret } from '../runtime/secret.ts';
+import type { Address } from './address.ts';
+import type { NodeId, Sequence, ShardId, Version } from './ids.ts';
+import { intersect, NO_SLOTS, type SlotSet, union } from './slots.ts';
+
+/**
+ * The lineage entry under which a node was last proven to hold a prefix of its shard's history, and how:
+ * `master` of that entry; attached `empty`; attached `within` its limit; `copied` whole; by the `log`; `trust`ed at
+ * import, as it said its link was up.
+ */
+export interface Proof {
+  readonly entry: Version;
+  readonly how: 'master' | 'empty' | 'within' | 'copied' | 'log' | 'trust';
+}
+
+export interface Node {
+  readonly id: NodeId;
+  readonly address: Address;
+  /** Seconds since 1970. */
+  readonly createdAt: number;
+  /** `away`: listed, but absent from every text until the rule of lineage lets it back. */
+  readonly membership: 'member' | 'away';
+  /** The highest sequence it was ever seen at, as last stored. */
+  readonly highest: Sequence;
+  /** Null: unproven. Never a candidate, and attached only with sequence 0 or by a proven full copy. */
+  readonly proof: Proof | null;
+}
+
+/**
+ * One promotion. `sequence` is P, the new master's number at its promotion; until the exact one is known it is what
+ * the decision read (never above P).
+ */
+export interface LineageEntry {
+  readonly version: Version;
+  readonly master: NodeId;
+  readonly sequence: Sequence;
+  readonly exact: boolean;
+}
+
+export interface Shard {
+  readonly id: ShardId;
+  /** The id of one of `nodes`, a member. */
+  readonly master: NodeId;
+  /** In the order in which they are listed. */
+  readonly nodes: readonly Node[];
+  readonly slots: SlotSet;
+  /** Oldest first, never empty; the last entry is the present master's. */
+  readonly lineage: readonly LineageEntry[];
+  /** The highest sequence that its master is known to have reached. */
+  readonly floor: Sequence;
+  /** What a candidate must have reached: the floor less what may be lost. */
+  readonly eligibleFrom: Sequence;
+}
+
+/** A removed node that was not told yet: probed and claimed until it was, or until an operator forgets it. */
+export interface LeavingNode {
+  readonly id: NodeId;
+  readonly address: Address;
+  /** The last version that named it. */
+  readonly version: Version;
+  /** `reset`: flushed and reset once fenced. `release`: made a master without slots, its data left. */
+  readonly how: 'reset' | 'release';
+}
+
+export interface Cluster {
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: Version;
+  /** One for all nodes, as client password and towards masters. */
+  readonly password: Secret;
+  readonly shards: readonly Shard[];
+  readonly leaving: readonly LeavingNode[];
+}
+
+export const clusterKey = (namespace: string, name: string): string => `${namespace}/${name}`;
+
+export function shardOf(cluster: Cluster, id: ShardId): Shard | undefined {
+  return cluster.shards.find((shard) => shard.id === id);
+}
+
+export function nodeOf(cluster: Cluster, id: NodeId): { readonly shard: Shard; readonly node: Node } | undefined {
+  for (const shard of cluster.shards) {
+    const node = shard.nodes.find((candidate) => candidate.id === id);
+    if (node !== undefined) return { shard, node };
+  }
+  return undefined;
+}
+
+export function nodesOf(cluster: Cluster): readonly Node[] {
+  return cluster.shards.flatMap((shard) => shard.nodes);
+}
+
+export function masterOf(shard: Shard): Node {
+  const master = shard.nodes.find((node) => node.id === shard.master);
+  if (master === undefined) throw new Error(`shard ${shard.id} names a master that it does not hold`);
+  return master;
+}
+
+export const replicasOf = (shard: Shard): readonly Node[] => shard.nodes.filter((node) => node.id !== shard.master);
+
+export const coverage = (cluster: Cluster): SlotSet =>
+  cluster.shards.reduce((all, shard) => union(all, shard.slots), NO_SLOTS);
+
+export function withShard(cluster: Cluster, id: ShardId, change: (shard: Shard) => Shard): Cluster {
+  return { ...cluster, shards: cluster.shards.map((shard) => (shard.id === id ? change(shard) : shard)) };
+}
+
+export function withNode(shard: Shard, id: NodeId, change: (node: Node) => Node): Shard {
+  return { ...shard, nodes: shard.nodes.map((node) => (node.id === id ? change(node) : node)) };
+}
+
+export const newestEntry = (shard: Shard): LineageEntry => {
+  const entry = shard.lineage.at(-1);
+  if (entry === undefined) throw new Error(`shard ${shard.id} has no lineage`);
+  return entry;
+};
+
+/** What makes a topology impossible, in words; empty when it may be committed. */
+export function faultsOf(cluster: Cluster): readonly string[] {
+  const faults: string[] = [];
+  const ids = new Set<string>();
+  let owned: SlotSet = NO_SLOTS;
+  for (const [index, shard] of cluster.shards.entries()) {
+    const twice = intersect(owned, shard.slots);
+    if (twice.length > 0) faults.push(`shard ${index}: slot ${twice[0]?.from} has another owner already`);
+    owned = union(owned, shard.slots);
+    const master = shard.nodes.find((node) => node.id === shard.master);
+    if (master === undefined) faults.push(`shard ${index}: its master ${shard.master} is none of its nodes`);
+    else if (master.membership !== 'member') faults.push(`shard ${index}: its master ${shard.master} is away`);
+    if (shard.lineage.at(-1)?.master !== shard.master)
+      faults.push(`shard ${index}: its lineage ends with another master`);
+    for (const node of shard.nodes) {
+      if (ids.has(node.id)) faults.push(`node ${node.id} is listed twice`);
+      ids.add(node.id);
+    }
+  }
+  for (const node of cluster.leaving) if (ids.has(node.id)) faults.push(`node ${node.id} is listed and leaving`);
+  return faults;
+}
