@@ -2,7 +2,8 @@
  * The metadata store as the product sees it: a flat, ordered map of text keys to text values, each with a revision,
  * changed by fenced commits over several keys. One folder per engine; `contract.ts` is the suite every engine passes.
  *
- * Keys are paths such as `/kvrocks/metadata/<ns>/cluster/<name>`. Values are UTF-8 text, JSON in practice.
+ * Keys are paths such as `/kvrocks/metadata/<ns>/cluster/<name>`, not empty. Values are UTF-8 text, JSON in practice.
+ * "Key order" is the order of the UTF-8 bytes, as in etcd and SQLite; `compareKeys` in `keys.ts` is that order.
  */
 
 /** Rises with every commit of the whole store; a key's revision is that of the commit that last wrote it. 0: absent. */
@@ -18,7 +19,7 @@ export interface Write {
   readonly key: string;
   /** The revision the key must have; 0 when it must be absent; undefined when anything goes (history, evidence). */
   readonly expected: Revision | undefined;
-  /** `null` deletes. */
+  /** `null` deletes. Deleting what is absent is no change: no watch hears of it. */
   readonly value: string | null;
 }
 
@@ -41,7 +42,7 @@ export type Change =
   | { readonly kind: 'delete'; readonly key: string; readonly revision: Revision };
 
 export type WatchEvent =
-  /** All changes of one commit, in key order. */
+  /** All changes of one commit under the watched prefix, in key order; commits without any are passed over. */
   | { readonly kind: 'changes'; readonly revision: Revision; readonly changes: readonly Change[] }
   /** The history from `from` on is gone (compacted): list again and watch from there. The watch has ended. */
   | { readonly kind: 'compacted' }
@@ -56,10 +57,14 @@ export interface Leadership {
   readonly fence: Fence;
   /** Monotonic instant (runtime clock) until which the lease surely holds; Infinity for the embedded store's lock. */
   heldUntil(): number;
-  /** Gives leadership up; resolves when the store knows. */
+  /** Gives leadership up; resolves when the store knows. The campaign goes on, behind those that already wait. */
   resign(): Promise<void>;
 }
 
+/**
+ * Said when it changes. `lost`: does not lead, or cannot tell; the campaign goes on by itself, and `leading` (with a new
+ * fence) or `following` comes when it can tell again. A leader that resigned hears no `lost`.
+ */
 export type CampaignEvent =
   | { readonly kind: 'leading'; readonly leadership: Leadership }
   | { readonly kind: 'following'; readonly leader: string | undefined }
@@ -70,12 +75,16 @@ export interface Store {
   read(keys: readonly string[]): Promise<readonly (Entry | undefined)[]>;
   /** All entries whose key starts with `prefix`, in key order, and the revision they were read at. */
   list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: Revision }>;
-  /** Changes under `prefix` made after revision `from`, in order, each once. */
+  /** Changes under `prefix` made after revision `from`, in order, each once. `on` is never called before this returns. */
   watch(prefix: string, from: Revision, on: (event: WatchEvent) => void): Watch;
-  /** All writes or none. Never rejects: every outcome is a value. Writes name each key at most once. */
+  /**
+   * All writes or none. Never rejects: every outcome is a value. Writes name each key at most once; a commit without
+   * writes only proves that `fence` leads.
+   */
   commit(writes: readonly Write[], fence: Fence): Promise<Committed>;
-  /** Competes for leadership as `identity` until closed; events tell how it goes. */
+  /** Competes for leadership as `identity` until closed, which resigns and ends the events. */
   campaign(identity: string, on: (event: CampaignEvent) => void): { close(): Promise<void> };
+  /** Ends watches and campaigns without further events; afterwards reads reject and commits answer `failed`. */
   close(): Promise<void>;
 }
 
