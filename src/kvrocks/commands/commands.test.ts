@@ -1,0 +1,348 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Secret } from '../../runtime/secret.ts';
+import type { Question, Read } from '../question.ts';
+import { errorTexts, id, infoReplications } from '../recorded.ts';
+import { encodeCommand, type Reply, ReplyReader } from '../resp.ts';
+import { bulk } from '../testing.ts';
+import { clusterInfo } from './cluster-info.ts';
+import { clusterNodes } from './cluster-nodes.ts';
+import { configGet, nodeSettings } from './config-get.ts';
+import { configRewrite, configSet } from './config-set.ts';
+import { flushAll } from './flush-all.ts';
+import { infoReplication } from './info-replication.ts';
+import { infoServer } from './info-server.ts';
+import { migrate, migrateAndWait } from './migrate.ts';
+import { myId } from './my-id.ts';
+import { pollCommands, pollUpdates } from './poll-updates.ts';
+import { publish, publishMany } from './publish.ts';
+import { readKey, readKeyOfSlot } from './read-key.ts';
+import { clusterReset } from './reset.ts';
+import { scriptExists, scriptLoad } from './script.ts';
+import { setNodes, setNodesAndId } from './set-nodes.ts';
+import { setNodesInOneBreath } from './set-nodes-in-one-breath.ts';
+import { slotOfKey } from './slot.ts';
+import { version } from './version.ts';
+
+/** What a question makes of these bytes. */
+function read<T>(asked: Question<T>, bytes: string): Read<T> {
+  const reader = new ReplyReader();
+  reader.push(bytes);
+  const replies: Reply[] = [];
+  for (let got = reader.next(); got !== undefined; got = reader.next()) replies.push(got);
+  assert.equal(reader.garbled, undefined);
+  assert.equal(replies.length, asked.replies);
+  return asked.read(replies);
+}
+
+function value<T>(asked: Question<T>, bytes: string): T {
+  const got = read(asked, bytes);
+  assert.ok(got.kind === 'reply', JSON.stringify(got));
+  return got.value;
+}
+
+function errorKind<T>(asked: Question<T>, bytes: string): string {
+  const got = read(asked, bytes);
+  assert.ok(got.kind === 'error', JSON.stringify(got));
+  return got.error.kind;
+}
+
+const TEXT = `${id('a')} 127.0.0.1 7770 master - 0-16383`;
+
+test('VERSION: a bulk, -1 before any topology', () => {
+  assert.equal(version().bytes, encodeCommand(['CLUSTERX', 'VERSION']));
+  assert.equal(value(version(), '$2\r\n-1\r\n'), -1);
+  assert.equal(value(version(), '$1\r\n7\r\n'), 7);
+  assert.equal(read(version(), '$1\r\nx\r\n').kind, 'garbled');
+  assert.equal(errorKind(version(), `-${errorTexts.notACluster}\r\n`), 'not-a-cluster');
+});
+
+test('MYID: empty on a fresh node', () => {
+  assert.equal(value(myId(), '$0\r\n\r\n'), '');
+  assert.equal(value(myId(), bulk(id('a'))), id('a'));
+  assert.equal(read(myId(), bulk('short')).kind, 'garbled');
+});
+
+test('SETNODES plain', () => {
+  assert.equal(setNodes(TEXT, 7).bytes, encodeCommand(['CLUSTERX', 'SETNODES', TEXT, '7']));
+  assert.equal(value(setNodes(TEXT, 7), '+OK\r\n'), 'ok');
+  assert.equal(errorKind(setNodes(TEXT, 7), `-${errorTexts.oldVersion}\r\n`), 'old-version');
+  assert.equal(errorKind(setNodes(TEXT, 7), `-${errorTexts.loading}\r\n`), 'loading');
+});
+
+test('SETNODES with the id: the id behind the topology, never before it', () => {
+  const asked = setNodesAndId(TEXT, 7, id('a'));
+  const words = [['MULTI'], ['CLUSTERX', 'SETNODES', TEXT, '7'], ['CLUSTERX', 'SETNODEID', id('a')], ['EXEC']];
+  assert.equal(asked.bytes, words.map(encodeCommand).join(''));
+  assert.equal(value(asked, '+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n+OK\r\n'), 'ok');
+});
+
+test('an error inside EXEC is the answer, one while queuing too', () => {
+  const asked = setNodesAndId(TEXT, 7, id('a'));
+  assert.equal(
+    errorKind(asked, `+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n-${errorTexts.oldVersion}\r\n+OK\r\n`),
+    'old-version',
+  );
+  const refused = `+OK\r\n-${errorTexts.loading}\r\n-${errorTexts.loading}\r\n-${errorTexts.aborted}\r\n`;
+  assert.equal(errorKind(asked, refused), 'loading');
+  assert.equal(errorKind(asked, `-${errorTexts.noauth}\r\n`.repeat(4)), 'denied');
+});
+
+test('one breath: the sequence at the moment of the change', () => {
+  const asked = setNodesInOneBreath(TEXT, 7);
+  const words = [['MULTI'], ['CLUSTERX', 'SETNODES', TEXT, '7'], ['INFO', 'replication'], ['EXEC']];
+  assert.equal(asked.bytes, words.map(encodeCommand).join(''));
+  const got = value(asked, `+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n${bulk(infoReplications.master)}`);
+  assert.equal(got.result, 'ok');
+  assert.equal(got.replication.role === 'master' && got.replication.sequence, 2000);
+});
+
+test('one breath refused: the node still says how it stands', () => {
+  const asked = setNodesInOneBreath(TEXT, 7, id('a'));
+  assert.ok(asked.bytes.includes('SETNODEID'));
+  const queued = '+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n';
+  const got = value(asked, `${queued}*3\r\n-${errorTexts.badText}\r\n+OK\r\n${bulk(infoReplications.slaveUp)}`);
+  assert.equal(got.result !== 'ok' && got.result.text, errorTexts.badText);
+  assert.equal(got.replication.role, 'slave');
+});
+
+test('one breath with an EXEC that is no array of three', () => {
+  const asked = setNodesInOneBreath(TEXT, 7);
+  for (const exec of [
+    '*-1\r\n',
+    '*1\r\n+OK\r\n',
+    '+OK\r\n',
+    `*2\r\n+NO\r\n${bulk(infoReplications.master)}`,
+    '*2\r\n+OK\r\n:1\r\n',
+  ]) {
+    const got = read(asked, `+OK\r\n+QUEUED\r\n+QUEUED\r\n${exec}`);
+    assert.equal(got.kind, 'garbled', exec);
+  }
+});
+
+test('settings: asked one by one, missing where the server is too old', () => {
+  const pair = (name: string, word: string) => `*2\r\n${bulk(name)}${bulk(word)}`;
+  const asked = nodeSettings();
+  assert.equal(asked.replies, 8);
+  const got = value(
+    asked,
+    pair('cluster-enabled', 'yes') +
+      pair('persist-cluster-nodes-enabled', 'no') +
+      pair('slave-serve-stale-data', 'yes') +
+      pair('slave-empty-db-before-fullsync', 'no') +
+      pair('use-rsid-psync', 'no') +
+      pair('migrate-type', 'raw-key-value') +
+      pair('migrate-speed', '4096') +
+      '*0\r\n',
+  );
+  assert.deepEqual(got, {
+    clusterEnabled: true,
+    persistClusterNodes: false,
+    serveStaleData: true,
+    emptyDbBeforeFullSync: false,
+    rsidPsync: false,
+    migrateType: 'raw-key-value',
+    migrateSpeed: 4096,
+    replicationConnectTimeout: undefined,
+  });
+});
+
+test('settings over RESP3 are a map', () => {
+  const got = value(configGet(['port']), '%1\r\n+port\r\n$4\r\n7770\r\n');
+  assert.deepEqual([...got], [['port', '7770']]);
+});
+
+test('settings of a node that is loading', () => {
+  assert.equal(errorKind(configGet(['port']), `-${errorTexts.loading}\r\n`), 'loading');
+  assert.equal(read(configGet(['port']), '*1\r\n$1\r\na\r\n').kind, 'garbled');
+});
+
+test('CONFIG SET of a password that the node repeats in its error', () => {
+  const asked = configSet('masterauth', new Secret('hunter2'));
+  assert.ok(asked.bytes.includes('hunter2'));
+  const got = read(asked, "-ERR CONFIG SET 'masterauth' error: bad value hunter2\r\n");
+  assert.equal(got.kind === 'error' && got.error.text, "ERR CONFIG SET 'masterauth' error: bad value ********");
+  assert.equal(value(configSet('a', 'b'), '+OK\r\n'), 'ok');
+  assert.equal(value(configSet('masterauth', new Secret('')), '+OK\r\n'), 'ok');
+  assert.equal(value(configRewrite(), '+OK\r\n'), 'ok');
+});
+
+test('MIGRATE: one slot without a dash, a range with one', () => {
+  assert.equal(migrate({ first: 5, last: 5 }, id('b')).bytes, encodeCommand(['CLUSTERX', 'MIGRATE', '5', id('b')]));
+  assert.equal(
+    migrateAndWait({ first: 5, last: 9 }, id('b')).bytes,
+    encodeCommand(['CLUSTERX', 'MIGRATE', '5-9', id('b'), 'sync']),
+  );
+  assert.equal(
+    migrateAndWait({ first: 5, last: 9 }, id('b'), 1.5).bytes,
+    encodeCommand(['CLUSTERX', 'MIGRATE', '5-9', id('b'), 'sync', '2']),
+  );
+});
+
+test('MIGRATE: accepted, done, still running, refused', () => {
+  const span = { first: 5, last: 9 };
+  assert.equal(value(migrate(span, id('b')), '+OK\r\n'), 'accepted');
+  assert.equal(value(migrateAndWait(span, id('b')), '+OK\r\n'), 'success');
+  assert.equal(value(migrateAndWait(span, id('b')), '$-1\r\n'), 'running');
+  assert.equal(errorKind(migrate(span, id('b')), `-${errorTexts.migrating}\r\n`), 'busy');
+  const failed = '-ERR failed to connect to the destination node: Connection refused\r\n';
+  assert.equal(errorKind(migrateAndWait(span, id('b')), failed), 'other');
+});
+
+test('RESET and FLUSHALL', () => {
+  assert.equal(value(clusterReset(), '+OK\r\n'), 'ok');
+  assert.equal(errorKind(clusterReset(), `-${errorTexts.resetMigrating}\r\n`), 'busy');
+  assert.equal(value(flushAll(), '+OK\r\n'), 'ok');
+  assert.equal(errorKind(flushAll(), `-${errorTexts.readOnly}\r\n`), 'read-only');
+});
+
+test('scripts as markers', () => {
+  const sha = 'e0e1f9fabfc9d4800c877a703b823ac0578ff8db';
+  assert.equal(value(scriptLoad('return 1'), bulk(sha)), sha);
+  assert.equal(value(scriptExists(sha), '*1\r\n:1\r\n'), true);
+  assert.equal(value(scriptExists(sha), '*1\r\n:0\r\n'), false);
+  assert.equal(read(scriptExists(sha), '*2\r\n:0\r\n:0\r\n').kind, 'garbled');
+});
+
+test('PUBLISH raises by one a command, MPUBLISH by one a message', () => {
+  assert.equal(value(publish('c', 'm', 3), ':0\r\n:0\r\n:0\r\n'), 3);
+  assert.equal(errorKind(publish('c', 'm', 2), `:0\r\n-${errorTexts.readOnly}\r\n`), 'read-only');
+  assert.equal(publishMany('c', 'm', 3).bytes, encodeCommand(['MPUBLISH', 'c', 'm', 'm', 'm']));
+  assert.equal(value(publishMany('c', 'm', 3), ':0\r\n'), 3);
+});
+
+test('a read of a key tells who serves its slot', () => {
+  assert.ok(readKeyOfSlot(100).bytes.startsWith('*2\r\n$3\r\nGET\r\n'));
+  assert.deepEqual(value(readKey('k'), '$1\r\nv\r\n'), { kind: 'served' });
+  assert.deepEqual(value(readKey('k'), '$-1\r\n'), { kind: 'served' });
+  assert.deepEqual(value(readKey('k'), '_\r\n'), { kind: 'served' });
+  const wrongType = '-ERR Invalid argument: WRONGTYPE Operation against a key holding the wrong kind of value\r\n';
+  assert.deepEqual(value(readKey('k'), wrongType), { kind: 'served' });
+  assert.deepEqual(value(readKey('k'), `-${errorTexts.movedIpv6}\r\n`), { kind: 'moved', host: '::1', port: 16700 });
+  for (const [text, kind] of [
+    [errorTexts.tryAgain, 'try-again'],
+    [errorTexts.notServed, 'clusterdown'],
+    [errorTexts.masterdown, 'masterdown'],
+  ] as const) {
+    const got = value(readKey('k'), `-${text}\r\n`);
+    assert.equal(got.kind === 'refused' && got.error.kind, kind);
+  }
+});
+
+const RAW = '2C01000000000000010000000301310501130B5F5F6E616D6573706163653130';
+
+test('POLLUPDATES: raw entries with their sequence', () => {
+  const asked = pollUpdates(299, 1);
+  assert.equal(asked.bytes, encodeCommand(['POLLUPDATES', '299', 'MAX', '1', 'STRICT']));
+  const bytes = `*6\r\n$13\r\nnext_sequence\r\n:300\r\n$15\r\nlatest_sequence\r\n:300\r\n$7\r\nupdates\r\n*1\r\n${bulk(RAW)}`;
+  assert.deepEqual(value(asked, bytes), {
+    kind: 'updates',
+    entries: [{ sequence: 300, count: 1, raw: RAW }],
+    nextSequence: 300,
+    latestSequence: 300,
+  });
+});
+
+test('POLLUPDATES as commands: what a node alone holds', () => {
+  const command = `*3\r\n${bulk('SET')}${bulk('olda:0')}${bulk('x')}`;
+  const fields = `*6\r\n${bulk('next_sequence')}:302\r\n${bulk('latest_sequence')}:320\r\n${bulk('updates')}`;
+  const got = value(pollCommands(300, 5000), `${fields}*2\r\n${bulk('default')}*2\r\n${command}${command}`);
+  assert.ok(got.kind === 'updates');
+  assert.deepEqual(got.entries, [
+    { namespace: 'default', args: ['SET', 'olda:0', 'x'] },
+    { namespace: 'default', args: ['SET', 'olda:0', 'x'] },
+  ]);
+  assert.ok(pollCommands(300, 5000).bytes.includes('\r\n1000\r\n'));
+});
+
+test('POLLUPDATES where there is nothing', () => {
+  assert.deepEqual(value(pollUpdates(301, 1), '-ERR next sequence is out of range\r\n'), { kind: 'beyond-the-end' });
+  assert.deepEqual(value(pollUpdates(0, 1), '-ERR mismatched sequence number, expected 1 but got 10001\r\n'), {
+    kind: 'purged',
+    available: 10001,
+  });
+  assert.equal(
+    errorKind(pollUpdates(0, 1), '-ERR unknown command `POLLUPDATES`, with args beginning with: `0`\r\n'),
+    'usage',
+  );
+  const empty = `*6\r\n${bulk('next_sequence')}:300\r\n${bulk('latest_sequence')}:300\r\n${bulk('updates')}*0\r\n`;
+  const got = value(pollUpdates(300, 1), empty);
+  assert.deepEqual(got.kind === 'updates' && got.entries, []);
+});
+
+test('POLLUPDATES with an entry that is none', () => {
+  for (const entry of ['', 'zz', RAW.slice(0, 20), 'FFFFFFFFFFFFFFFF01000000']) {
+    const bytes = `*6\r\n${bulk('next_sequence')}:1\r\n${bulk('latest_sequence')}:1\r\n${bulk('updates')}*1\r\n${bulk(entry)}`;
+    assert.equal(read(pollUpdates(0, 1), bytes).kind, 'garbled', entry);
+  }
+});
+
+test('whatever a node answers, no reader throws', () => {
+  const text = fc.oneof(
+    fc.string({ maxLength: 30 }),
+    fc.constantFrom(
+      'OK',
+      'QUEUED',
+      'role:master\r\nmaster_repl_offset:x',
+      'role:slave',
+      'next_sequence',
+      'updates',
+      RAW,
+      id('a'),
+    ),
+    fc.constantFrom(...Object.values(errorTexts)),
+  );
+  const anyReply = fc.letrec<{ reply: Reply }>((tie) => ({
+    reply: fc.oneof(
+      { maxDepth: 3 },
+      fc.constant<Reply>({ kind: 'nil' }),
+      text.map((text): Reply => ({ kind: 'bulk', text })),
+      text.map((text): Reply => ({ kind: 'simple', text })),
+      text.map((text): Reply => ({ kind: 'error', text })),
+      fc.integer().map((value): Reply => ({ kind: 'integer', value })),
+      fc.array(tie('reply'), { maxLength: 6 }).map((items): Reply => ({ kind: 'array', items })),
+    ),
+  })).reply;
+  const span = { first: 0, last: 9 };
+  const all: readonly Question<unknown>[] = [
+    version(),
+    myId(),
+    setNodes(TEXT, 1),
+    setNodesAndId(TEXT, 1, id('a')),
+    setNodesInOneBreath(TEXT, 1, id('a')),
+    clusterInfo(),
+    clusterNodes(),
+    infoReplication(),
+    infoServer(),
+    configGet(['port']),
+    nodeSettings(),
+    configSet('masterauth', new Secret('x')),
+    migrate(span, id('b')),
+    migrateAndWait(span, id('b')),
+    clusterReset(),
+    flushAll(),
+    pollUpdates(0, 10),
+    pollCommands(0, 10),
+    scriptLoad('return 1'),
+    scriptExists('x'),
+    publish('c', 'm', 2),
+    publishMany('c', 'm', 2),
+    readKey('k'),
+  ];
+  const asked = fc.constantFrom(...all);
+  fc.assert(
+    fc.property(asked, fc.array(anyReply, { minLength: 8, maxLength: 8 }), (one, replies) => {
+      const got = one.read(replies.slice(0, one.replies));
+      assert.ok(got.kind === 'reply' || got.kind === 'error' || got.kind === 'garbled');
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('the read of a slot asks for a key of that slot', () => {
+  for (const slot of [0, 100, 16383]) {
+    const key = readKeyOfSlot(slot).bytes.split('\r\n')[4] ?? '';
+    assert.equal(slotOfKey(key), slot);
+  }
+});
