@@ -26,9 +26,17 @@ export interface Node {
   readonly membership: 'member' | 'away';
   /** The highest sequence it was ever seen at, as last stored. */
   readonly highest: Sequence;
-  /** Null: unproven. Never a candidate, and attached only with sequence 0 or by a proven full copy. */
+  /** Null: unproven. Never a candidate, and attached only with sequence 0 or by a full copy. */
   readonly proof: Proof | null;
+  /**
+   * On what ground the present topology names it as a replica, until that is confirmed and its link was seen up:
+   * then it becomes the proof. Null: nothing is outstanding.
+   */
+  readonly attaching: Attach | null;
 }
+
+/** `empty`: at sequence 0. `within`: its number is within its limit. `copied`: the servers compare histories. */
+export type Attach = 'empty' | 'within' | 'copied';
 
 /**
  * One promotion. `sequence` is P, the new master's number at its promotion; until the exact one is known it is what

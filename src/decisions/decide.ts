@@ -1,0 +1,117 @@
+/**
+ * All decisions about one cluster, in the order in which they may overtake each other. At most one change at a time:
+ * what else there is to do is found again from the state that the change leaves. Pure; the same world gives the same
+ * answer.
+ */
+
+import { movesOf, switchoverOf } from '../operations/intended.ts';
+import type { Instant } from '../runtime/runtime.ts';
+import { nodesOf } from '../topology/cluster.ts';
+import type { NodeId } from '../topology/ids.ts';
+import { decideDrift } from './drift.ts';
+import { decideFailovers, type ShardReport } from './failover.ts';
+import { withFloors } from './floor.ts';
+import type { Jobs } from './jobs.ts';
+import { decideLeaving } from './leaving.ts';
+import { decideMoves } from './moves.ts';
+import { decideExactPromotions, decideRejoins } from './rejoin.ts';
+import { decideSwitchover } from './switchovers.ts';
+import { carries, playsItsRole, tellingWakesAt, type Want, wants } from './telling.ts';
+import { DETECTION, type Proposal, soonest, type World } from './world.ts';
+
+/** What the decision needs beyond the world: results of jobs, an operator's word, the age of the stored floors. */
+export interface Circumstances {
+  readonly resetDone: (node: NodeId) => string | undefined;
+  /** An operator said that the committed topology holds against foreign ones. */
+  readonly overwrite: boolean;
+  readonly committedAt: Instant;
+}
+
+export interface Decision {
+  /** To be committed before anything else is done. */
+  readonly proposal: Proposal | undefined;
+  readonly wants: readonly Want[];
+  readonly jobs: Jobs;
+  readonly reports: readonly ShardReport[];
+  readonly moveWaitsFor: string | undefined;
+  /** Decide again then, though nothing new was seen. */
+  readonly wakeAt: Instant | undefined;
+  /** Everything is as it should be: answers that change nothing need no decision. */
+  readonly settled: boolean;
+}
+
+function settled(world: World): boolean {
+  const { intended } = world;
+  if (intended.operations.some((operation) => operation.kind !== 'move' || operation.phase !== 'failed')) return false;
+  if (intended.cluster.leaving.length > 0) return false;
+  return intended.cluster.shards.every((shard) =>
+    shard.nodes.every(
+      (node) =>
+        node.membership === 'member' &&
+        node.attaching === null &&
+        world.view(node.id)?.state === 'up' &&
+        carries(world, node) &&
+        playsItsRole(world, shard, node),
+    ),
+  );
+}
+
+function floorIsDue(world: World, committedAt: Instant): Proposal | undefined {
+  if (world.now - committedAt < DETECTION.floorEvery) return undefined;
+  return withFloors(world, world.intended) === world.intended ? undefined : { next: world.intended, events: [] };
+}
+
+export function decide(world: World, circumstances: Circumstances): Decision {
+  const failovers = decideFailovers(world);
+  const switchover = decideSwitchover(world);
+  const moves = decideMoves(world);
+  const leaving = decideLeaving(world, circumstances.resetDone);
+  const proposal =
+    failovers.proposal ??
+    decideExactPromotions(world) ??
+    switchover.proposal ??
+    moves.proposal ??
+    decideRejoins(world) ??
+    leaving.proposal ??
+    decideDrift(world, circumstances.overwrite) ??
+    floorIsDue(world, circumstances.committedAt);
+  return {
+    proposal,
+    wants: proposal === undefined ? wants(world) : [],
+    jobs: { chase: switchover.chase, migrate: moves.migrate, resets: leaving.resets },
+    reports: failovers.reports,
+    moveWaitsFor: moves.waitingFor,
+    wakeAt: soonest(failovers.wakeAt, switchover.wakeAt, moves.wakeAt, tellingWakesAt(world)),
+    settled: settled(world),
+  };
+}
+
+/** Every node that answers carries the committed version and plays its role, and nothing is under way. */
+export function nodesKnow(world: World): boolean {
+  const { intended } = world;
+  if (switchoverOf(intended) !== undefined) return false;
+  if (movesOf(intended).some((move) => move.phase === 'handing-over')) return false;
+  return intended.cluster.shards.every((shard) =>
+    shard.nodes.every(
+      (node) => node.membership === 'away' || (carries(world, node) && playsItsRole(world, shard, node)),
+    ),
+  );
+}
+
+/** Nodes whose shard is under suspicion: all of them are asked more often, the suspect and its witnesses. */
+export function suspected(world: World, reports: readonly ShardReport[]): ReadonlySet<NodeId> {
+  const shards = new Set(reports.filter((report) => report.verdict.kind !== 'alive').map((report) => report.shard));
+  const open = switchoverOf(world.intended);
+  if (open !== undefined) shards.add(open.shard);
+  if (shards.size === 0) return new Set();
+  return new Set(
+    world.intended.cluster.shards
+      .filter((shard) => shards.has(shard.id))
+      .flatMap((shard) => shard.nodes.map((node) => node.id)),
+  );
+}
+
+export const everyNode = (world: World): readonly NodeId[] => [
+  ...nodesOf(world.intended.cluster).map((node) => node.id),
+  ...world.intended.cluster.leaving.map((node) => node.id),
+];

@@ -1,0 +1,102 @@
+/**
+ * Nodes that carry a version which no push of ours can mend: one above the committed one, or the committed number with
+ * another content. Our own topologies are recognised by their looks and healed by a version above both; what is not
+ * ours is named and left alone until an operator says which one holds.
+ */
+import { lookOf, meantFor, nextVersion, switchoverOf } from '../operations/intended.ts';
+import { nodesOf } from '../topology/cluster.ts';
+import type { NodeId, Version } from '../topology/ids.ts';
+import { carries, playsItsRole } from './telling.ts';
+import type { NodeView, Proposal, World } from './world.ts';
+
+export type Drift =
+  | { readonly kind: 'none' }
+  /** Provably the earlier truth under a number that is spent: a version above both heals it. */
+  | { readonly kind: 'ours'; readonly seen: Version; readonly what: string }
+  /** A topology that this controller never committed, above the committed version. */
+  | { readonly kind: 'foreign'; readonly seen: Version };
+
+/** A role that is not played right after a push may only be late. */
+const ROLE_GRACE = 2_000;
+
+function driftOf(world: World, view: NodeView | undefined, roleIsRight: boolean): Drift {
+  const { intended } = world;
+  const { version } = intended.cluster;
+  if (view === undefined || view.state !== 'up' || view.version === null || view.busySince !== null)
+    return { kind: 'none' };
+  if (view.holds === null || view.holds.version !== view.version || view.version < version) return { kind: 'none' };
+  const { fingerprint } = view.holds;
+  if (view.version > version) {
+    const known = intended.past.some((past) => past.fingerprint === fingerprint);
+    return known || fingerprint === lookOf(intended).fingerprint
+      ? { kind: 'ours', seen: view.version, what: `it carries a topology of this cluster as version ${view.version}` }
+      : { kind: 'foreign', seen: view.version };
+  }
+  if (fingerprint !== lookOf(intended).fingerprint) {
+    return { kind: 'ours', seen: view.version, what: `its version ${version} has another content` };
+  }
+  if (!roleIsRight && world.now - view.since > ROLE_GRACE && world.now - view.holdsSince > ROLE_GRACE) {
+    return {
+      kind: 'ours',
+      seen: view.version,
+      what: `it carries version ${version} and says that it is a ${view.says}`,
+    };
+  }
+  return { kind: 'none' };
+}
+
+/** What is wrong with a node's topology that a push cannot mend. */
+export function drift(world: World, node: NodeId): Drift {
+  const { intended } = world;
+  for (const shard of intended.cluster.shards) {
+    const member = shard.nodes.find((one) => one.id === node);
+    if (member === undefined) continue;
+    if (member.membership === 'away') {
+      const view = world.view(node);
+      const fenced = view?.fenced?.version === intended.cluster.version;
+      const found = driftOf(world, view, true);
+      // An old master that came back unfenced at the committed number: only a higher one can fence it.
+      return found.kind === 'none' &&
+        view?.state === 'up' &&
+        view.says === 'master' &&
+        view.version === intended.cluster.version &&
+        view.holds !== null &&
+        !fenced &&
+        view.sequence !== 0 &&
+        view.myId === node
+        ? { kind: 'ours', seen: intended.cluster.version, what: 'it must be fenced and read again' }
+        : found;
+    }
+    return driftOf(world, world.view(node), playsItsRole(world, shard, member) || !carries(world, member));
+  }
+  return { kind: 'none' };
+}
+
+/** Raises the version above what drifting nodes carry; at most once while nothing else happens between. */
+export function decideDrift(world: World, overwrite: boolean): Proposal | undefined {
+  const { intended } = world;
+  if (intended.pause !== null || switchoverOf(intended) !== undefined) return undefined;
+  let seen: Version = -1;
+  const healed: { node: NodeId; what: string }[] = [];
+  for (const { id } of nodesOf(intended.cluster)) {
+    if (!meantFor(intended, id)) continue;
+    const found = drift(world, id);
+    if (found.kind === 'none' || (found.kind === 'foreign' && !overwrite)) continue;
+    seen = Math.max(seen, found.seen);
+    healed.push({
+      node: id,
+      what: found.kind === 'ours' ? found.what : `it carries a foreign topology, version ${found.seen}`,
+    });
+  }
+  const first = healed[0];
+  if (first === undefined) return undefined;
+  return {
+    next: nextVersion(intended, intended.cluster, seen),
+    events: healed.map(({ node, what }) => ({
+      kind: 'topology.healed',
+      message: `${node} is told anew: ${what}`,
+      by: 'controller',
+      node,
+    })),
+  };
+}

@@ -1,0 +1,231 @@
+/**
+ * Replacing dead masters, all shards of a cluster in one commit: each promotion names the new master, and as its
+ * replicas those siblings that have lost the old one too and are not beyond it. Everybody else is away until the
+ * rule of lineage lets it back.
+ */
+
+import {
+  activeMove,
+  type Intended,
+  nextVersion,
+  switchoverOf,
+  withOperation,
+  withoutOperation,
+} from '../operations/intended.ts';
+import { binds, type Move } from '../operations/move.ts';
+import type { Instant } from '../runtime/runtime.ts';
+import { masterOf, type Node, type Shard, shardOf, withShard } from '../topology/cluster.ts';
+import type { NodeId, Sequence, ShardId, Version } from '../topology/ids.ts';
+import { formatRange, subtract, union } from '../topology/slots.ts';
+import { judgeMaster, type Verdict } from './liveness.ts';
+import { choosePromotion, type Judged, whyNot } from './promotion.ts';
+import { DETECTION, type Happening, type Proposal, soonest, type World } from './world.ts';
+
+/** What was found of one shard's master, kept for the report also when nothing is done. */
+export interface ShardReport {
+  readonly shard: ShardId;
+  readonly verdict: Verdict;
+  /** Set once its master is dead: whom it could be. */
+  readonly judged: readonly Judged[] | null;
+}
+
+export interface FailoverDecision {
+  readonly proposal: Proposal | undefined;
+  readonly reports: readonly ShardReport[];
+  readonly wakeAt: Instant | undefined;
+}
+
+/** A sibling stays named only if it says, since the break, that it has lost the old master and is not beyond P0. */
+function mayStay(world: World, sibling: Node, since: Instant, limit: Sequence): boolean {
+  const view = world.view(sibling.id);
+  return (
+    sibling.membership === 'member' &&
+    sibling.proof !== null &&
+    view?.state === 'up' &&
+    view.says === 'slave' &&
+    view.link === 'down' &&
+    view.askedAt >= Math.max(since, world.trustFrom) &&
+    view.sequence !== null &&
+    view.sequence >= view.highest &&
+    view.sequence <= limit
+  );
+}
+
+/** The shard under its new master, P0 being the number that this decision read. */
+export function promoted(
+  shard: Shard,
+  to: NodeId,
+  version: Version,
+  p0: Sequence,
+  stays: (node: Node) => boolean,
+): Shard {
+  return {
+    ...shard,
+    master: to,
+    nodes: shard.nodes.map((node): Node => {
+      if (node.id === to) {
+        return {
+          ...node,
+          membership: 'member',
+          highest: Math.max(node.highest, p0),
+          proof: { entry: version, how: 'master' },
+          attaching: null,
+        };
+      }
+      return stays(node) ? { ...node, attaching: 'within' } : { ...node, membership: 'away', attaching: null };
+    }),
+    lineage: [...shard.lineage, { version, master: to, sequence: p0, exact: false }],
+    floor: p0,
+    eligibleFrom: p0,
+  };
+}
+
+interface Death {
+  readonly shard: Shard;
+  readonly verdict: Verdict & { kind: 'dead' };
+  readonly node: NodeId;
+  readonly sequence: Sequence;
+  readonly mayLose: Sequence;
+  readonly judged: readonly Judged[];
+}
+
+/** A switchover decides its own shard until it restores; its record bounds it. */
+function leftToSwitchover(intended: Intended, shard: ShardId): boolean {
+  const open = switchoverOf(intended);
+  return open !== undefined && open.shard === shard && open.phase !== 'restoring';
+}
+
+/**
+ * The end of a move whose source or target has failed over. The target of a dead source is asked what it took over:
+ * success for exactly that range means that it serves it.
+ */
+function settleMove(
+  world: World,
+  intended: Intended,
+  move: Move,
+  death: Death,
+): { next: Intended; events: Happening[] } {
+  if (move.phase !== 'migrating') return { next: intended, events: [] };
+  const range = formatRange(move.range);
+  const target = world.view(move.targetNode);
+  const tookOver =
+    move.source === death.shard.id &&
+    target?.state === 'up' &&
+    target.askedAt >= death.verdict.brokeAt &&
+    target.importing?.state === 'success' &&
+    target.importing.range?.from === move.range.from &&
+    target.importing.range.to === move.range.to;
+  if (tookOver) {
+    const given = withShard(intended.cluster, move.source, (shard) => ({
+      ...shard,
+      slots: subtract(shard.slots, [move.range]),
+    }));
+    const taken = withShard(given, move.target, (shard) => ({ ...shard, slots: union(shard.slots, [move.range]) }));
+    const message = `slots ${range}: the source died after the target had taken them over; they stay there`;
+    return {
+      next: withoutOperation({ ...intended, cluster: taken }, move.id),
+      events: [{ kind: 'move.finished', message, by: 'controller', shard: move.target }],
+    };
+  }
+  const why = `a master of this move died: ${death.shard.master}`;
+  return {
+    next: withOperation(intended, { ...base(move), phase: 'queued', failures: move.failures + 1, lastFailure: why }),
+    events: [{ kind: 'move.failed', message: `slots ${range}: ${why}`, by: 'controller', shard: death.shard.id }],
+  };
+}
+
+const base = ({ kind, id, range, source, target, slotOnly, by, startedAt }: Move) => ({
+  kind,
+  id,
+  range,
+  source,
+  target,
+  slotOnly,
+  by,
+  startedAt,
+});
+
+/** All deaths in one version. A drain elsewhere is restored with it: no other version may be told meanwhile. */
+function commitDeaths(world: World, deaths: readonly Death[]): Proposal {
+  const version = world.intended.cluster.version + 1;
+  let next = world.intended;
+  const events: Happening[] = [];
+  for (const death of deaths) {
+    const move = activeMove(next);
+    if (move !== undefined && binds(move, death.shard.id)) {
+      const settled = settleMove(world, next, move, death);
+      next = settled.next;
+      events.push(...settled.events);
+    }
+    const shard = shardOf(next.cluster, death.shard.id) ?? death.shard;
+    const stays = (node: Node) =>
+      node.id !== shard.master && mayStay(world, node, death.verdict.brokeAt, death.sequence);
+    next = {
+      ...next,
+      cluster: withShard(next.cluster, shard.id, (old) => promoted(old, death.node, version, death.sequence, stays)),
+    };
+    const open = switchoverOf(next);
+    if (open?.shard === shard.id) next = withoutOperation(next, open.id);
+    events.push({
+      kind: 'failover',
+      message: `${death.node} replaces ${shard.master} as master: ${death.verdict.because}; at most ${death.mayLose} records may be lost`,
+      by: 'controller',
+      shard: shard.id,
+      node: death.node,
+      evidence: {
+        how: death.verdict.how,
+        since_break_ms: Math.round(world.now - death.verdict.brokeAt),
+        sequence: death.sequence,
+        may_lose: death.mayLose,
+        refused: whyNot(death.judged),
+      },
+    });
+  }
+  const open = switchoverOf(next);
+  if (open?.phase === 'draining') {
+    const because = 'a master died elsewhere in the cluster';
+    next = withOperation(next, { ...open, phase: 'restoring', version, because });
+  }
+  return { next: nextVersion(next, next.cluster), events };
+}
+
+export function decideFailovers(world: World): FailoverDecision {
+  const { intended } = world;
+  const reports: ShardReport[] = [];
+  const deaths: Death[] = [];
+  let wakeAt: Instant | undefined;
+  for (const shard of intended.cluster.shards) {
+    if (leftToSwitchover(intended, shard.id)) continue;
+    const verdict = judgeMaster(world, shard);
+    if (verdict.kind !== 'dead') {
+      if (verdict.kind === 'suspect') wakeAt = soonest(wakeAt, verdict.until ?? world.now + DETECTION.fresh);
+      reports.push({ shard: shard.id, verdict, judged: null });
+      continue;
+    }
+    const promotion = choosePromotion(world, shard, { askedSince: verdict.brokeAt, force: false, linked: false });
+    reports.push({ shard: shard.id, verdict, judged: promotion.judged });
+    if (promotion.kind === 'hold' || intended.pause !== null) continue;
+    deaths.push({ shard, verdict, ...promotion });
+  }
+  return { proposal: deaths.length === 0 ? undefined : commitDeaths(world, deaths), reports, wakeAt };
+}
+
+/** For an operator's own failover of a dead master: the same promotion, on their word. */
+export function forcedFailover(
+  world: World,
+  shard: Shard,
+  node: NodeId,
+  sequence: Sequence,
+  mayLose: Sequence,
+  judged: readonly Judged[],
+  by: string,
+): Proposal {
+  const master = masterOf(shard);
+  const verdict = {
+    kind: 'dead',
+    how: 'crash',
+    because: `${by} asked for it while ${master.id} does not answer`,
+    brokeAt: world.view(master.id)?.brokeAt ?? world.now,
+  } as const;
+  return commitDeaths(world, [{ shard, verdict, node, sequence, mayLose, judged }]);
+}

@@ -1,0 +1,23 @@
+/** How far each shard's master, and each node, is known to have come: stored with every commit. */
+import type { Intended } from '../operations/intended.ts';
+import type { Node, Shard } from '../topology/cluster.ts';
+import type { World } from './world.ts';
+
+function shardFloor(world: World, shard: Shard): Shard {
+  const nodes = shard.nodes.map((node): Node => {
+    const highest = world.view(node.id)?.highest ?? 0;
+    return highest > node.highest && node.proof !== null ? { ...node, highest } : node;
+  });
+  const master = world.view(shard.master);
+  if (master === undefined || master.says !== 'master' || master.highest <= shard.floor) {
+    return nodes.some((node, i) => node !== shard.nodes[i]) ? { ...shard, nodes } : shard;
+  }
+  return { ...shard, nodes, floor: master.highest, eligibleFrom: Math.max(shard.eligibleFrom, master.aged) };
+}
+
+/** The same value when nothing has risen. Changes no node's text. */
+export function withFloors(world: World, intended: Intended): Intended {
+  const shards = intended.cluster.shards.map((shard) => shardFloor(world, shard));
+  if (shards.every((shard, i) => shard === intended.cluster.shards[i])) return intended;
+  return { ...intended, cluster: { ...intended.cluster, shards } };
+}

@@ -1,0 +1,44 @@
+/** Removed nodes: released, then reset when asked for or when they hold nothing, then let go. */
+import type { LeavingNode } from '../topology/cluster.ts';
+import type { NodeId } from '../topology/ids.ts';
+import type { Reset } from './jobs.ts';
+import { released } from './telling.ts';
+import type { Proposal, World } from './world.ts';
+
+export interface LeavingDecision {
+  readonly proposal: Proposal | undefined;
+  readonly resets: readonly Reset[];
+}
+
+/** It has no topology and no id: whoever it is, it is nobody's any more. */
+function blank(world: World, node: LeavingNode): boolean {
+  const view = world.view(node.id);
+  return view?.state === 'up' && view.version === -1 && view.myId === '';
+}
+
+export function decideLeaving(world: World, resetDone: (node: NodeId) => string | undefined): LeavingDecision {
+  const { intended } = world;
+  if (intended.pause !== null) return { proposal: undefined, resets: [] };
+  const gone: { node: LeavingNode; how: string }[] = [];
+  const resets: Reset[] = [];
+  for (const node of intended.cluster.leaving) {
+    const done = resetDone(node.id);
+    if (blank(world, node)) gone.push({ node, how: 'it has no topology any more' });
+    else if (done !== undefined) gone.push({ node, how: done });
+    else if (released(world, node)) resets.push({ node: node.id, address: node.address, flush: node.how === 'reset' });
+  }
+  if (gone.length === 0) return { proposal: undefined, resets };
+  const leaving = intended.cluster.leaving.filter((node) => !gone.some((one) => one.node.id === node.id));
+  return {
+    proposal: {
+      next: { ...intended, cluster: { ...intended.cluster, leaving } },
+      events: gone.map(({ node, how }) => ({
+        kind: 'node.removed',
+        message: `${node.id} is no part of the cluster any more: ${how}`,
+        by: 'controller',
+        node: node.id,
+      })),
+    },
+    resets,
+  };
+}

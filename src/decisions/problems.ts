@@ -1,0 +1,209 @@
+/** What is wrong with a cluster now: what was seen, what is waited for, and the command that mends it. */
+
+import { formatAddress } from '../topology/address.ts';
+import type { Node, Shard } from '../topology/cluster.ts';
+import { drift } from './drift.ts';
+import type { ShardReport } from './failover.ts';
+import { lostData } from './liveness.ts';
+import { whyNot } from './promotion.ts';
+import { wayBack } from './rejoin.ts';
+import type { NodeView, World } from './world.ts';
+
+export interface Finding {
+  readonly code: string;
+  readonly severity: 'warning' | 'error';
+  readonly shard: string | null;
+  readonly node: string | null;
+  readonly message: string;
+  readonly waitingFor: string | null;
+  readonly command: string | null;
+}
+
+function where(world: World): string {
+  const { namespace, name } = world.intended.cluster;
+  return `-n ${namespace} -c ${name}`;
+}
+
+function masterFinding(world: World, shard: Shard, report: ShardReport | undefined): Finding | undefined {
+  if (report === undefined || report.verdict.kind === 'alive') return undefined;
+  const { verdict } = report;
+  const index = world.intended.cluster.shards.indexOf(shard);
+  const common = { severity: 'error', shard: shard.id, node: shard.master } as const;
+  if (verdict.kind === 'suspect') {
+    return {
+      ...common,
+      code: 'MASTER_UNREACHABLE',
+      message: `master ${shard.master}: ${verdict.because}`,
+      waitingFor: verdict.waitingFor,
+      command: null,
+    };
+  }
+  const refused = report.judged === null ? [] : whyNot(report.judged);
+  const nobody = refused.length === 0 ? 'it has no replica' : refused.join(', ');
+  const paused = world.intended.pause !== null;
+  return {
+    ...common,
+    code: verdict.how === 'lost-data' ? 'DATA_LOST' : 'MASTER_DOWN',
+    message: `master ${shard.master}: ${verdict.because}; no replica may be promoted (${nobody})`,
+    waitingFor: paused ? 'the cluster is resumed' : 'an eligible replica, or the master',
+    command: paused ? `kvctl resume ${where(world)}` : `kvctl failover shard ${index} ${where(world)} --force`,
+  };
+}
+
+function stateFinding(world: World, shard: Shard | undefined, view: NodeView): Finding | undefined {
+  const common = {
+    severity: 'error',
+    shard: shard?.id ?? null,
+    node: view.id,
+    waitingFor: null,
+    command: null,
+  } as const;
+  const reason = view.reason === null ? '' : `: ${view.reason}`;
+  switch (view.state) {
+    case 'up':
+    case 'unknown':
+    case 'busy':
+      return undefined;
+    case 'loading':
+      return {
+        ...common,
+        severity: 'warning',
+        code: 'NODE_LOADING',
+        message: `${view.id} restores its database`,
+        waitingFor: 'the end of it',
+      };
+    case 'denied':
+      return { ...common, code: 'WRONG_PASSWORD', message: `${view.id} refuses the cluster’s password${reason}` };
+    case 'masterdown':
+      return {
+        ...common,
+        code: 'NODE_DEAF',
+        message: `${view.id} answers MASTERDOWN to everything: slave-serve-stale-data is no, so it cannot even be promoted`,
+        command: 'redis-cli CONFIG SET slave-serve-stale-data yes',
+      };
+    case 'wrong-id':
+      return {
+        ...common,
+        code: 'WRONG_NODE',
+        message: `another node answers at the address of ${view.id}${reason}`,
+        command: `kvctl node forget ${view.id} ${where(world)}`,
+      };
+    case 'refused':
+    case 'silent':
+    case 'garbled':
+      return shard?.master === view.id
+        ? undefined
+        : {
+            ...common,
+            severity: 'warning',
+            code: 'NODE_DOWN',
+            message: `${view.id} is ${view.state}${reason}`,
+            waitingFor: 'its answer',
+          };
+  }
+}
+
+function awayFinding(world: World, shard: Shard, node: Node): Finding | undefined {
+  const back = wayBack(world, shard, node);
+  if (back.kind !== 'refused') return undefined;
+  const { why, by } = back.verdict;
+  const words = {
+    unproven: `nothing proves that its ${back.sequence} records are this shard’s`,
+    'below-highest': `it has lost ${by} records that it once had`,
+    diverged: `it holds ${by} records that the shard does not have`,
+    'fell-back': `it has lost ${by} records and may have written since`,
+  }[why];
+  const address = formatAddress(node.address);
+  return {
+    code: why === 'diverged' ? 'DIVERGED' : 'UNPROVEN',
+    severity: 'error',
+    shard: shard.id,
+    node: node.id,
+    message: `${node.id} may not follow ${shard.master}: ${words}`,
+    waitingFor: 'an operator',
+    command: `stop the node at ${address}, save and empty its data folder, start it again`,
+  };
+}
+
+export function findings(world: World, reports: readonly ShardReport[]): readonly Finding[] {
+  const { intended } = world;
+  const list: Finding[] = [];
+  const push = (finding: Finding | undefined) => {
+    if (finding !== undefined) list.push(finding);
+  };
+  for (const shard of intended.cluster.shards) {
+    push(
+      masterFinding(
+        world,
+        shard,
+        reports.find((report) => report.shard === shard.id),
+      ),
+    );
+    for (const node of shard.nodes) {
+      const view = world.view(node.id);
+      if (view === undefined) continue;
+      push(stateFinding(world, shard, view));
+      if (node.membership === 'away') push(awayFinding(world, shard, node));
+      const found = drift(world, node.id);
+      if (found.kind === 'foreign') {
+        push({
+          code: 'TOPOLOGY_NEWER',
+          severity: 'error',
+          shard: shard.id,
+          node: node.id,
+          message: `${node.id} carries version ${found.seen} of a topology that this controller never committed; it is neither obeyed nor overwritten`,
+          waitingFor: 'an operator',
+          command: `kvctl sync ${intended.cluster.name} -n ${intended.cluster.namespace} --force`,
+        });
+      }
+      for (const { what, command } of view.dangers) {
+        push({
+          code: 'DANGEROUS_SETTING',
+          severity: 'warning',
+          shard: shard.id,
+          node: node.id,
+          message: `${node.id}: ${what}`,
+          waitingFor: null,
+          command,
+        });
+      }
+      if (
+        node.membership === 'member' &&
+        view.state === 'up' &&
+        view.says === 'slave' &&
+        view.link === 'down' &&
+        !lostLink(world, shard)
+      ) {
+        push({
+          code: 'REPLICA_UNLINKED',
+          severity: 'warning',
+          shard: shard.id,
+          node: node.id,
+          message: `${node.id} has no link to its master, which answers`,
+          waitingFor: 'the link; a wrong masterauth shows as nothing else',
+          command: null,
+        });
+      }
+    }
+  }
+  for (const node of intended.cluster.leaving) {
+    const view = world.view(node.id);
+    if (view === undefined || view.state === 'up' || view.state === 'unknown') continue;
+    push({
+      code: 'LEAVING_UNTOLD',
+      severity: 'warning',
+      shard: null,
+      node: node.id,
+      message: `${node.id} was removed and could not be told: it is ${view.state}`,
+      waitingFor: 'its answer',
+      command: `kvctl node forget ${node.id} ${where(world)}`,
+    });
+  }
+  return list;
+}
+
+/** A replica of a master that does not answer either has nothing of its own to report. */
+function lostLink(world: World, shard: Shard): boolean {
+  const master = world.view(shard.master);
+  return master === undefined || master.state !== 'up' || lostData(master);
+}

@@ -1,0 +1,209 @@
+/**
+ * Who is to be told the committed version now, how, and under which condition. Level-triggered: asked again after
+ * every input, it answers from what is committed and what was read back, so a push that got lost is wanted again.
+ */
+
+import { activeMove, lookOf, meantFor, switchoverOf } from '../operations/intended.ts';
+import { MOVE_BOUNDS, type Move } from '../operations/move.ts';
+import type { Instant } from '../runtime/runtime.ts';
+import type { Address } from '../topology/address.ts';
+import { type LeavingNode, type Node, type Shard, shardOf } from '../topology/cluster.ts';
+import { fingerprint } from '../topology/fingerprint.ts';
+import type { NodeId, Version } from '../topology/ids.ts';
+import { namedReplicas, releasingText } from '../topology/text.ts';
+import { lostData } from './liveness.ts';
+import type { NodeView, World } from './world.ts';
+
+export interface Want {
+  readonly node: NodeId;
+  readonly address: Address;
+  readonly version: Version;
+  readonly text: string;
+  readonly purpose: 'update' | 'promote' | 'drain' | 'fence' | 'attach' | 'release';
+  /**
+   * Read on the same connection right before: `says-master`, since a text without its id ends a replica's
+   * replication; `may-follow`: it says slave, or was fenced on this connection, or is at sequence 0.
+   */
+  readonly guard: 'none' | 'says-master' | 'may-follow';
+  /** Its number must come in the same breath. Never for a push that takes moved slots from their source. */
+  readonly breath: boolean;
+  /** Goes out at once on a connection of its own, whatever else is under way. */
+  readonly urgent: boolean;
+}
+
+/** The node carries the committed version: number, content and role were read back. */
+export function carries(world: World, node: Pick<Node, 'id'>): boolean {
+  const { intended } = world;
+  const view = world.view(node.id);
+  const { version } = intended.cluster;
+  return (
+    view !== undefined &&
+    view.version === version &&
+    view.holds?.version === version &&
+    view.holds.fingerprint === lookOf(intended).fingerprint
+  );
+}
+
+/** It says the role that the topology gives it. */
+export function playsItsRole(world: World, shard: Shard, node: Node): boolean {
+  const says = world.view(node.id)?.says;
+  return says === (shard.master === node.id ? 'master' : 'slave');
+}
+
+/** A node hears nothing before it has answered as itself, and nothing while it carries something that is above us. */
+function canHear(world: World, view: NodeView | undefined): view is NodeView {
+  return (
+    view !== undefined &&
+    view.state === 'up' &&
+    view.says !== null &&
+    view.version !== null &&
+    view.version <= world.intended.cluster.version &&
+    (view.myId === view.id || (view.myId === '' && (view.sequence === 0 || view.sequence === view.highest)))
+  );
+}
+
+/** Where in the order of a hand-over a node stands; false: not yet. */
+function itsTurn(world: World, move: Move, node: NodeId): boolean {
+  if (move.phase !== 'handing-over') return true;
+  const knows = (id: NodeId) => carries(world, { id });
+  const trace = world.trace(move.id);
+  const overdue = world.now >= (trace?.phaseAt ?? world.watchingSince) + MOVE_BOUNDS.end;
+  if (move.slotOnly) {
+    if (node === move.sourceNode) return true;
+    if (node === move.targetNode) return knows(move.sourceNode) || overdue;
+    return (knows(move.sourceNode) && knows(move.targetNode)) || overdue;
+  }
+  if (node === move.targetNode) return true;
+  if (node === move.sourceNode) return sourceMayDelete(world, move);
+  return (knows(move.targetNode) && knows(move.sourceNode)) || overdue;
+}
+
+/** The source deletes its copy when told: a replica of the target must hold it by then, or the bound has passed. */
+function sourceMayDelete(world: World, move: Move & { phase: 'handing-over' }): boolean {
+  const target = shardOf(world.intended.cluster, move.target);
+  if (target === undefined || !carries(world, { id: move.targetNode })) return false;
+  const goal = move.goal ?? world.trace(move.id)?.reached;
+  const replicas = namedReplicas(target).map((node) => world.view(node.id));
+  if (replicas.length === 0) return true;
+  if (
+    goal !== undefined &&
+    replicas.some((view) => view?.link === 'up' && view.sequence !== null && view.sequence >= goal)
+  ) {
+    return true;
+  }
+  return world.now >= (world.trace(move.id)?.targetKnewAt ?? world.now) + MOVE_BOUNDS.replica;
+}
+
+/** While a swap or a restoration runs, its two nodes come first. */
+function beforeItsTurn(world: World, node: NodeId): boolean {
+  const open = switchoverOf(world.intended);
+  if (open === undefined || open.phase === 'draining') return false;
+  if (open.phase === 'restoring') return node !== open.from && !carries(world, { id: open.from });
+  const promoted = carries(world, { id: open.to }) && world.view(open.to)?.says === 'master';
+  if (node === open.to) return false;
+  return (
+    !promoted || (node !== open.from && !carries(world, { id: open.from }) && world.view(open.from)?.state === 'up')
+  );
+}
+
+function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
+  const { intended } = world;
+  const view = world.view(node.id);
+  if (!canHear(world, view) || !meantFor(intended, node.id) || carries(world, node)) return undefined;
+  const isMaster = shard.master === node.id;
+  if (isMaster && lostData(view)) return undefined;
+  const move = activeMove(intended);
+  if (move !== undefined && !itsTurn(world, move, node.id)) return undefined;
+  if (beforeItsTurn(world, node.id)) return undefined;
+  const { version } = intended.cluster;
+  // An equal version would be answered OK and ignored: that is drift, and needs a new version.
+  if (view.version === version && view.myId === view.id) return undefined;
+  const { text } = lookOf(intended);
+  const common = { node: node.id, address: node.address, version, text };
+  const open = switchoverOf(intended);
+  if (open?.phase === 'draining') return { ...common, purpose: 'drain', guard: 'none', breath: true, urgent: true };
+  if (isMaster) {
+    return view.says === 'slave'
+      ? { ...common, purpose: 'promote', guard: 'none', breath: true, urgent: true }
+      : { ...common, purpose: 'update', guard: 'none', breath: false, urgent: open !== undefined };
+  }
+  return { ...common, purpose: 'attach', guard: 'may-follow', breath: true, urgent: false };
+}
+
+function wantAway(world: World, node: Node): Want | undefined {
+  const { intended } = world;
+  const view = world.view(node.id);
+  if (!canHear(world, view) || !meantFor(intended, node.id) || switchoverOf(intended) !== undefined) return undefined;
+  const { version } = intended.cluster;
+  if (view.says !== 'master' || view.sequence === 0 || view.fenced?.version === version) return undefined;
+  if (view.version === version) return undefined;
+  const { text } = lookOf(intended);
+  return {
+    node: node.id,
+    address: node.address,
+    version,
+    text,
+    purpose: 'fence',
+    guard: 'says-master',
+    breath: true,
+    urgent: true,
+  };
+}
+
+function wantLeaving(world: World, node: LeavingNode): Want | undefined {
+  const { intended } = world;
+  const view = world.view(node.id);
+  if (!canHear(world, view) || switchoverOf(intended) !== undefined) return undefined;
+  const { version } = intended.cluster;
+  if (view.version === version) return undefined;
+  const text = releasingText(intended.cluster, node);
+  return {
+    node: node.id,
+    address: node.address,
+    version,
+    text,
+    purpose: 'release',
+    guard: 'none',
+    breath: true,
+    urgent: false,
+  };
+}
+
+/** A leaving node carries the version that released it. */
+export function released(world: World, node: LeavingNode): boolean {
+  const { cluster } = world.intended;
+  const view = world.view(node.id);
+  return (
+    view?.state === 'up' &&
+    view.holds !== null &&
+    view.holds.version > node.version &&
+    view.says === 'master' &&
+    (view.holds.version !== cluster.version || view.holds.fingerprint === fingerprint(releasingText(cluster, node)))
+  );
+}
+
+export function wants(world: World): readonly Want[] {
+  if (world.intended.pause !== null) return [];
+  const list: Want[] = [];
+  for (const shard of world.intended.cluster.shards) {
+    for (const node of shard.nodes) {
+      const want = node.membership === 'away' ? wantAway(world, node) : wantMember(world, shard, node);
+      if (want !== undefined) list.push(want);
+    }
+  }
+  for (const node of world.intended.cluster.leaving) {
+    const want = wantLeaving(world, node);
+    if (want !== undefined) list.push(want);
+  }
+  return list;
+}
+
+/** When a bound of a hand-over passes that `wants` waits for. */
+export function tellingWakesAt(world: World): Instant | undefined {
+  const move = activeMove(world.intended);
+  if (move?.phase !== 'handing-over') return undefined;
+  const trace = world.trace(move.id);
+  const bounds = [(trace?.phaseAt ?? world.watchingSince) + MOVE_BOUNDS.end];
+  if (trace?.targetKnewAt !== undefined) bounds.push(trace.targetKnewAt + MOVE_BOUNDS.replica);
+  return bounds.filter((at) => at > world.now).sort((a, b) => a - b)[0];
+}

@@ -1,0 +1,165 @@
+/**
+ * What decisions are made from: the intended state, what was seen of each node with the age of each fact, and now.
+ * Instants are the runtime's monotonic milliseconds.
+ */
+
+import type { Intended, OperationId } from '../operations/intended.ts';
+import type { Instant } from '../runtime/runtime.ts';
+import type { NodeId, Sequence, Version } from '../topology/ids.ts';
+import type { SlotRange } from '../topology/slots.ts';
+
+/** How a node answers now; the words of the status page. */
+export type NodeState =
+  | 'unknown'
+  | 'up'
+  | 'loading'
+  | 'denied'
+  | 'masterdown'
+  | 'wrong-id'
+  | 'busy'
+  | 'refused'
+  | 'silent'
+  | 'garbled';
+
+export type Role = 'master' | 'slave';
+
+/** A job line of CLUSTER INFO: the last one only, gone after a restart. */
+export interface JobLine {
+  readonly range: SlotRange | null;
+  readonly state: 'none' | 'start' | 'success' | 'fail' | 'error';
+}
+
+/** The answer to a push that brought the node's own numbers in the same breath. */
+export interface Told {
+  readonly version: Version;
+  /** Its role before the push, as read on the same connection; null when it was not asked. */
+  readonly before: { readonly role: Role; readonly sequence: Sequence } | null;
+  readonly role: Role;
+  readonly sequence: Sequence;
+  /** The connection that answered; the facts of a fence or a drain hold while it is open. */
+  readonly connection: number;
+  readonly at: Instant;
+}
+
+export interface NodeView {
+  readonly id: NodeId;
+  readonly state: NodeState;
+  readonly since: Instant;
+  readonly reason: string | null;
+  readonly firstAskedAt: Instant;
+  /** When the question was sent whose answer is the newest one; -Infinity before any. */
+  readonly askedAt: Instant;
+  readonly answeredAt: Instant;
+  /** The end of our connection, or the first failure since its last good answer; null while it answers. */
+  readonly brokeAt: Instant | null;
+  /** When the newest attempt that failed was begun; -Infinity before any. */
+  readonly failedAskedAt: Instant;
+  /** Connections that timed out since its last answer. */
+  readonly timeouts: number;
+  /** `CLUSTERX MYID`: '' when it has none, null while not read on this connection. */
+  readonly myId: string | null;
+  readonly says: Role | null;
+  readonly sequence: Sequence | null;
+  /** The highest ever seen, the stored one included. */
+  readonly highest: Sequence;
+  /** Its sequence `maxLag` before its last answer: what a candidate must have reached. 0 if not known so far back. */
+  readonly aged: Sequence;
+  /** -1: it has no topology; null: not known. */
+  readonly version: Version | null;
+  readonly link: 'up' | 'down' | 'sync' | null;
+  /** When a link was last seen up; -Infinity if never. */
+  readonly linkUpAt: Instant;
+  /** The first answer that said down since it was seen up; null while up. */
+  readonly linkDownAt: Instant | null;
+  /** Seconds since it heard its master; null: never, or no replica. */
+  readonly silence: number | null;
+  /** Fingerprint of its topology as read back, and the version that it was read at; null while not read. */
+  readonly holds: { readonly version: Version; readonly fingerprint: string } | null;
+  /** When `holds` was read. */
+  readonly holdsSince: Instant;
+  /** Answered a fence or a drain on a connection that is still open. */
+  readonly fenced: Told | null;
+  /** Answered the text that made it a replica; its number in that breath. */
+  readonly attached: Told | null;
+  /** Answered its promotion. */
+  readonly promoted: Told | null;
+  /** A SETNODES is under way since; null when none. */
+  readonly busySince: Instant | null;
+  /** `use-rsid-psync yes`: the server compares histories itself. */
+  readonly rsid: boolean | null;
+  /** Settings that endanger it, in words, each with the command that mends it. */
+  readonly dangers: readonly { readonly what: string; readonly command: string | null }[];
+  readonly serverVersion: string | null;
+  readonly migrating: JobLine | null;
+  readonly importing: JobLine | null;
+}
+
+/** What this process knows of an operation beyond its record; a successor begins without. */
+export interface Trace {
+  /** When its present phase was committed by this process. */
+  readonly phaseAt: Instant;
+  /** The replica's number, asked since the drain was answered. */
+  readonly reached?: Sequence;
+  /** How MIGRATE ended; `unsettled`: nobody could tell yet. */
+  readonly migration?:
+    | { readonly kind: 'success'; readonly goal: Sequence | null }
+    | { readonly kind: 'failed'; readonly why: string }
+    | { readonly kind: 'unsettled'; readonly why: string };
+  /** When the target was first seen to carry the version of the hand-over. */
+  readonly targetKnewAt?: Instant;
+}
+
+export interface Policy {
+  /** Milliseconds without an answer that make a hang. */
+  readonly tolerance: number;
+}
+
+/** Defaults of detection, in milliseconds unless said. */
+export const DETECTION = {
+  decideAfter: 600,
+  /** Facts older than this decide nothing. */
+  fresh: 250,
+  witnessWithin: 10_000,
+  maxLag: 10_000,
+  /** Between two stored floors, while the master writes. */
+  floorEvery: 10_000,
+  /** Seconds of a replica's silence that count as not hearing its master: a healthy link shows up to 3. */
+  witnessSilence: 4,
+  tolerance: 3_000,
+  graceMaster: 2_000,
+  graceReplica: 12_000,
+} as const;
+
+export interface World {
+  readonly intended: Intended;
+  readonly view: (node: NodeId) => NodeView | undefined;
+  readonly trace: (operation: OperationId) => Trace | undefined;
+  /** Since when this process has watched this cluster. */
+  readonly watchingSince: Instant;
+  /** Answers to questions sent before this are not believed: this process stalled until then. */
+  readonly trustFrom: Instant;
+  readonly policy: Policy;
+  readonly now: Instant;
+  /** Milliseconds since 1970, for records only. */
+  readonly wall: number;
+}
+
+/** A decision's next word: a change to commit, with what to tell people about it. */
+export interface Proposal {
+  readonly next: Intended;
+  readonly events: readonly Happening[];
+}
+
+/** An event that is not stored yet: without id, time and version. */
+export interface Happening {
+  readonly kind: string;
+  readonly message: string;
+  readonly by: string;
+  readonly shard?: string;
+  readonly node?: string;
+  readonly evidence?: unknown;
+}
+
+/** The soonest of the instants at which a decision may turn out otherwise though nothing new was seen. */
+export const soonest = (...instants: readonly (Instant | undefined)[]): Instant | undefined =>
+  instants.reduce((least, at) => (at !== undefined && (least === undefined || at < least) ? at : least), undefined);
