@@ -22,5 +22,7 @@ export type Reply =
   | { readonly kind: 'set'; readonly items: readonly Reply[] }
   /** RESP3 `%`, RESP2 a flat array. Keys and values alternate. */
   | { readonly kind: 'map'; readonly items: readonly Reply[] }
+  /** RESP3 an array of arrays of two, RESP2 a flat array: members with their scores. */
+  | { readonly kind: 'pairs'; readonly items: readonly (readonly [Reply, Reply])[] }
   /** RESP3 `>`, RESP2 an array. */
   | { readonly kind: 'push'; readonly items: readonly Reply[] };

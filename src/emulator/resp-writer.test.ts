@@ -23,9 +23,29 @@ const cases: readonly (readonly [string, Reply, string, string])[] = [
   ['set', { kind: 'set', items: [{ kind: 'integer', value: 1 }] }, '*1\r\n:1\r\n', '~1\r\n:1\r\n'],
   [
     'map',
-    { kind: 'map', items: [{ kind: 'bulk', text: 'k' }, { kind: 'integer', value: 1 }] },
+    {
+      kind: 'map',
+      items: [
+        { kind: 'bulk', text: 'k' },
+        { kind: 'integer', value: 1 },
+      ],
+    },
     '*2\r\n$1\r\nk\r\n:1\r\n',
     '%1\r\n$1\r\nk\r\n:1\r\n',
+  ],
+  [
+    'pairs',
+    {
+      kind: 'pairs',
+      items: [
+        [
+          { kind: 'bulk', text: 'm' },
+          { kind: 'double', text: '1' },
+        ],
+      ],
+    },
+    '*2\r\n$1\r\nm\r\n$1\r\n1\r\n',
+    '*1\r\n*2\r\n$1\r\nm\r\n,1\r\n',
   ],
   ['push', { kind: 'push', items: [{ kind: 'bulk', text: 'm' }] }, '*1\r\n$1\r\nm\r\n', '>1\r\n$1\r\nm\r\n'],
 ];

@@ -38,6 +38,14 @@ export function writeReply(reply: Reply, protocol: 2 | 3): string {
       return protocol === 3
         ? items('%', reply.items.length / 2, reply.items, protocol)
         : items('*', reply.items.length, reply.items, protocol);
+    case 'pairs': {
+      let out = `*${protocol === 3 ? reply.items.length : reply.items.length * 2}\r\n`;
+      for (const pair of reply.items) {
+        if (protocol === 3) out += '*2\r\n';
+        out += writeReply(pair[0], protocol) + writeReply(pair[1], protocol);
+      }
+      return out;
+    }
     case 'push':
       return items(protocol === 3 ? '>' : '*', reply.items.length, reply.items, protocol);
   }

@@ -22,7 +22,7 @@ export const texts = {
 } as const;
 
 const INT64_MAX = 9223372036854775807n;
-const INT64_MIN = -9223372036854775808n;
+export const INT64_MIN = -9223372036854775808n;
 
 /** A whole signed 64-bit decimal, leading blanks and a plus taken as C does. */
 export function parseInt64(word: string): bigint | undefined {
@@ -45,17 +45,32 @@ export function integer(word: string, refusal: string = texts.notInteger): numbe
   return value;
 }
 
-/** A 64-bit integer with the texts of the server's option parser. */
+/** A 64-bit integer with the texts of the server's general parser, behind `prefix`. */
+export function optionInt64(word: string, prefix = ''): bigint {
+  const value = parseInt64(word);
+  if (value !== undefined) return value;
+  const rest = /^[\t-\r ]*[+-]?\d+(.*)$/s.exec(word);
+  if (rest === null) throw new Refusal(`${prefix}not started as an integer`);
+  throw new Refusal(
+    `${prefix}${rest[1] === '' ? 'Numerical result out of range' : 'encounter non-integer characters'}`,
+  );
+}
+
+/** The number behind an option's word. */
 export function optionInteger(word: string | undefined, atLeast = Number.NEGATIVE_INFINITY): number {
   if (word === undefined) throw new Refusal('no more item to parse');
-  const value = parseNumber(word);
-  if (value === undefined) {
-    const rest = /^[\t-\r ]*[+-]?\d+(.*)$/s.exec(word);
-    if (rest === null) throw new Refusal('not started as an integer');
-    throw new Refusal(rest[1] === '' ? 'Numerical result out of range' : 'encounter non-integer characters');
-  }
+  const value = Number(optionInt64(word));
   if (value < atLeast) throw new Refusal('out of numeric range');
   return value;
+}
+
+/** The sum of two signed 64-bit integers; refused beyond 64 bits. */
+export function addInt64(a: bigint, b: bigint): bigint {
+  const sum = a + b;
+  if (sum > INT64_MAX || sum < INT64_MIN) {
+    throw new Refusal('Invalid argument: increment or decrement would overflow');
+  }
+  return sum;
 }
 
 const FLOAT = /^[\t-\r ]*([+-]?(?:\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|inf(?:inity)?|nan))$/i;

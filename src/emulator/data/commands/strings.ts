@@ -1,7 +1,9 @@
 import type { Reply } from '../../reply.ts';
 import {
+  addInt64,
   float,
   floatText,
+  INT64_MIN,
   integer,
   optionInteger,
   parseFloat64,
@@ -16,8 +18,6 @@ import { bulk, bulkOrNil, count, NIL, OK, ONE, ZERO } from '../replies.ts';
 import type { Entry } from '../values.ts';
 import { bitmapText } from './bitmaps.ts';
 
-const INT64_MAX = 9223372036854775807n;
-const INT64_MIN = -9223372036854775808n;
 /** Longest value that SETRANGE and APPEND may make: the server's own bulk limit. */
 const LONGEST = 512 * 1024 * 1024;
 
@@ -157,10 +157,7 @@ function increment(access: Access, key: string, by: bigint): Reply {
   const old = text === '' ? 0n : parseInt64(text);
   if (old === undefined) throw new Refusal(`Invalid argument: ${texts.notInteger}`);
   if (/^\s/.test(text)) throw new Refusal('Invalid argument: value is not an integer');
-  const value = old + by;
-  if (value > INT64_MAX || value < INT64_MIN) {
-    throw new Refusal('Invalid argument: increment or decrement would overflow');
-  }
+  const value = addInt64(old, by);
   access.commit(setEffect(key, String(value), expireAt));
   return { kind: 'integer', value };
 }
