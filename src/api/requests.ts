@@ -1,0 +1,211 @@
+/**
+ * What the API may be asked: each member declared once, checked by these schemas and shown by them in the OpenAPI
+ * document. `description` is the sentence that a refusal gives as what is allowed. Unknown members are ignored.
+ */
+import { type Static, Type } from 'typebox';
+import {
+  ADDRESS_TEXT,
+  FLAG_TEXT,
+  NAME_TEXT,
+  NODE_ID_TEXT,
+  NODES_TEXT,
+  PASSWORD_TEXT,
+  REPLICAS_TEXT,
+  ROLE_TEXT,
+  SHARD_TEXT,
+  SLOT_TEXT,
+  SLOTS_TEXT,
+  WAIT_TEXT,
+} from './schema-text.ts';
+
+const Name = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$', description: NAME_TEXT });
+const AddressText = Type.String({ minLength: 3, maxLength: 300, description: ADDRESS_TEXT });
+const Nodes = Type.Array(AddressText, { minItems: 1, maxItems: 1000, description: NODES_TEXT });
+const Password = Type.String({
+  pattern: '^(?!\\*{8}$)[^\\u0000-\\u001f\\u007f]{0,512}$',
+  description: PASSWORD_TEXT,
+});
+const Flag = Type.Union([Type.Boolean(), Type.Literal('true'), Type.Literal('false')], { description: FLAG_TEXT });
+const NodeId = Type.String({ pattern: '^[A-Za-z0-9]{40}$', description: NODE_ID_TEXT });
+const Shard = Type.String({ pattern: '^([0-9]{1,40}|sh-[A-Za-z0-9]{12})$', description: SHARD_TEXT });
+const ShardRef = Type.Union([Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Shard], {
+  description: SHARD_TEXT,
+});
+const Slot = Type.Union(
+  [
+    Type.Integer({ minimum: 0, maximum: 16383 }),
+    Type.String({ pattern: '^[0-9]{1,5}(-[0-9]{1,5})?$', description: SLOT_TEXT }),
+  ],
+  { description: SLOT_TEXT },
+);
+const SlotList = Type.Array(Slot, { minItems: 1, maxItems: 16384, description: SLOTS_TEXT });
+const Slots = Type.Union([Slot, SlotList], { description: SLOTS_TEXT });
+const Wait = Type.Union(
+  [Type.Number({ minimum: 0, maximum: 600 }), Type.String({ pattern: '^[0-9]{1,3}(\\.[0-9]{1,3})?$' })],
+  {
+    description: WAIT_TEXT,
+  },
+);
+
+/** Members that every write takes, in its query or its body. */
+export const WriteMembers = {
+  force: Type.Optional(Flag),
+  wait: Type.Optional(Wait),
+  dry_run: Type.Optional(Flag),
+};
+export const WriteQuery = Type.Object(WriteMembers);
+
+const Reset = Type.Optional(Flag);
+/** Deletions, besides: whether nodes are fenced, flushed and reset. */
+export const DeleteQuery = Type.Object({ ...WriteMembers, reset: Reset });
+
+const IfMatch = Type.Optional(
+  Type.String({ description: 'the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed`' }),
+);
+const Yes = Type.Optional(Type.String({ description: '`yes` skips that check of the nodes', examples: ['yes'] }));
+export const WriteHeaders = Type.Object({ 'If-Match': IfMatch });
+export const CheckHeaders = Type.Object({
+  'X-Dont-Check-Cluster-Mode': Yes,
+  'X-Dont-Check-Kvrocks-Version': Yes,
+});
+export const WriteCheckHeaders = Type.Object({ ...WriteHeaders.properties, ...CheckHeaders.properties });
+
+const namespace = Type.String({ description: 'a namespace’s name' });
+const cluster = Type.String({ description: 'a cluster’s name' });
+export const NamespacePath = Type.Object({ namespace });
+export const ClusterPath = Type.Object({ namespace, cluster });
+export const NewClusterPath = Type.Object({ namespace, cluster: Name });
+export const ShardPath = Type.Object({ namespace, cluster, shard: Shard });
+export const NodePath = Type.Object({ namespace, cluster, shard: Shard, node: NodeId });
+export const ClusterNodePath = Type.Object({ namespace, cluster, node: NodeId });
+
+export const RevealQuery = Type.Object({
+  reveal: Type.Optional(
+    Type.Literal('password', { description: '`password`: passwords in clear, for callers on loopback only' }),
+  ),
+});
+
+const Natural = Type.String({ pattern: '^[0-9]{1,15}$' });
+export const EventsQuery = Type.Object({
+  after: Type.Optional(Type.String({ ...Natural, description: 'the id of an event: only later ones are answered' })),
+  limit: Type.Optional(
+    Type.String({ pattern: '^([1-9][0-9]{0,2}|1000)$', description: 'how many at most, 1 to 1000; 100 by default' }),
+  ),
+});
+
+export const NewNamespace = Type.Object(
+  { namespace: Name, ...WriteMembers },
+  { title: 'NewNamespace', examples: [{ namespace: 'test-ns' }] },
+);
+
+export const NewClusterBody = Type.Object(
+  {
+    name: Name,
+    nodes: Nodes,
+    replicas: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000, description: REPLICAS_TEXT })),
+    password: Type.Optional(Password),
+    ...WriteMembers,
+  },
+  {
+    title: 'NewCluster',
+    examples: [{ name: 'test-cluster', nodes: ['127.0.0.1:6666'], replicas: 1, password: '' }],
+  },
+);
+
+const nodesExample = { nodes: ['127.0.0.1:6666'], password: '' };
+export const ImportBody = Type.Object(
+  { nodes: Nodes, password: Type.Optional(Password), ...WriteMembers },
+  { title: 'ClusterImport', examples: [nodesExample] },
+);
+export const NewShardBody = Type.Object(
+  { nodes: Nodes, password: Type.Optional(Password), ...WriteMembers },
+  { title: 'NewShard', examples: [nodesExample] },
+);
+
+export const NewNodeBody = Type.Object(
+  {
+    addr: AddressText,
+    role: Type.Optional(
+      Type.Union([Type.Literal('master'), Type.Literal('slave'), Type.Literal('')], { description: ROLE_TEXT }),
+    ),
+    password: Type.Optional(Password),
+    ...WriteMembers,
+  },
+  { title: 'NewNode', examples: [{ addr: '127.0.0.1:6666', role: 'slave', password: '' }] },
+);
+
+export const ResetBody = Type.Object(
+  { addr: AddressText, password: Type.Optional(Password), ...WriteMembers },
+  { title: 'NodeReset', examples: [{ addr: '127.0.0.1:6666', password: '', force: false }] },
+);
+
+export const FailoverBody = Type.Object(
+  {
+    preferred_node_id: Type.Optional(
+      Type.Union([NodeId, Type.Literal('')], {
+        description: `${NODE_ID_TEXT}: a node of this shard that may be promoted; absent or "" leaves the choice open`,
+      }),
+    ),
+    ...WriteMembers,
+  },
+  { title: 'Failover', examples: [{ preferred_node_id: 'O0JKq1Hp9FtI3dJTU3MigWjjZJzPtduoDODX0OAY' }] },
+);
+
+export const MigrateBody = Type.Object(
+  {
+    target: ShardRef,
+    slot: Slots,
+    slot_only: Type.Optional(Flag),
+    slotOnly: Type.Optional(Flag),
+    ...WriteMembers,
+  },
+  {
+    title: 'Migration',
+    examples: [
+      { target: 1, slot: 123, slot_only: 'false' },
+      { target: 'sh-4fY2kQ81aZx0', slot: ['0-100', 200] },
+    ],
+  },
+);
+
+/** What releases before 1.0 of the Go controller took, and the Kubernetes operator still sends. */
+export const OldMigrateBody = Type.Object(
+  {
+    source: Type.Optional(ShardRef),
+    target: ShardRef,
+    slot: Type.Optional(Slots),
+    slots: Type.Optional(SlotList),
+    ...WriteMembers,
+  },
+  {
+    title: 'OldMigration',
+    examples: [
+      { source: 0, target: 1, slot: 123 },
+      { source: 0, target: 1, slots: ['1', '3-4'] },
+    ],
+  },
+);
+
+export const PauseBody = Type.Object(
+  {
+    until: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'milliseconds since 1970, not in the past; neither `until` nor `for` means until resumed',
+      }),
+    ),
+    for: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, maximum: 315_360_000, description: 'seconds, above 0, at most ten years' }),
+    ),
+    ...WriteMembers,
+  },
+  { title: 'Pause', examples: [{ for: 600 }] },
+);
+
+/** Writes that take nothing but what every write takes. */
+export const PlainBody = Type.Object(WriteMembers, { title: 'Options', examples: [{}] });
+
+export type SlotsAsked = Static<typeof Slots>;
+export type ShardAsked = Static<typeof ShardRef>;
+export type FlagAsked = Static<typeof Flag>;

@@ -1,0 +1,20 @@
+import type { Api, ApiContext } from '../context.ts';
+import { clusterRoutes } from './clusters.ts';
+import { eventRoutes } from './events.ts';
+import { moveRoutes } from './moves.ts';
+import { namespaceRoutes } from './namespaces.ts';
+import { nodeRoutes } from './nodes.ts';
+import { operationRoutes } from './operations.ts';
+import { shardRoutes } from './shards.ts';
+import { systemRoutes } from './system.ts';
+
+export function allRoutes(api: Api, context: ApiContext): void {
+  namespaceRoutes(api, context);
+  clusterRoutes(api, context);
+  shardRoutes(api, context);
+  nodeRoutes(api, context);
+  moveRoutes(api, context);
+  operationRoutes(api, context);
+  eventRoutes(api, context);
+  systemRoutes(api, context);
+}

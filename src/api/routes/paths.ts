@@ -1,0 +1,11 @@
+/** Where everything is. */
+export const BASE = '/api/v1';
+export const NAMESPACES = `${BASE}/namespaces`;
+export const NAMESPACE = `${NAMESPACES}/:namespace`;
+export const CLUSTERS = `${NAMESPACE}/clusters`;
+export const CLUSTER = `${CLUSTERS}/:cluster`;
+export const SHARDS = `${CLUSTER}/shards`;
+export const SHARD = `${SHARDS}/:shard`;
+export const NODES = `${SHARD}/nodes`;
+export const NODE = `${NODES}/:node`;
+export const LEADER = `${BASE}/controller/leader`;
