@@ -11,7 +11,7 @@ import {
   TWO_KEYS,
   writing,
 } from '../command.ts';
-import { array, bulkOrNil, bulks, count, NIL, NIL_ARRAY, OK, ZERO } from '../replies.ts';
+import { bulkOrNil, bulks, count, NIL, NIL_ARRAY, OK, ZERO } from '../replies.ts';
 
 function itemsOf(access: Access, key: string): readonly string[] | undefined {
   return held(access, key, 'list')?.items;
@@ -183,7 +183,8 @@ function position(access: Access, words: readonly string[]): Reply {
     const index = rank > 0 ? i : items.length - 1 - i;
     if (items[index] === at(words, 2) && ++matches >= Math.abs(rank)) found.push(index);
   }
-  if (wanted !== undefined) return array(found.map(count));
+  // The server writes positions as texts when it lists them.
+  if (wanted !== undefined) return bulks(found.map(String));
   return found[0] === undefined ? NIL : count(found[0]);
 }
 
