@@ -34,7 +34,10 @@ function pop(keyspace: Keyspace, key: string, count: number, left: boolean): num
   return taken + 1;
 }
 
-/** LTRIM key start stop: positions from 0, kept inclusively; an empty rest is one deletion of the key. */
+/**
+ * LTRIM key start stop: positions from 0, kept inclusively. The server deletes every position before the start, be it
+ * there or not; bounds that cross are one deletion of the key.
+ */
 function trim(keyspace: Keyspace, key: string, start: number, stop: number): number {
   const list = listAt(keyspace, key);
   if (list === undefined) return 0;
@@ -43,7 +46,7 @@ function trim(keyspace: Keyspace, key: string, start: number, stop: number): num
   list.items.splice(stop + 1);
   list.items.splice(0, start);
   if (list.items.length === 0) keyspace.remove(key);
-  return size - list.items.length + 1;
+  return start + Math.max(0, size - stop - 1) + 1;
 }
 
 /** The server closes the gaps from the shorter side, rewriting each element it moves. */
