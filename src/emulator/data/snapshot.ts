@@ -7,7 +7,7 @@ import { type Entry, SEGMENT_BYTES, type StreamEntry, type Value } from './value
 
 const FORMAT = 'emulated-data-1';
 
-export interface LogState {
+interface LogState {
   readonly sequence: number;
   readonly logStart: number;
   readonly log: readonly LogEntry[];

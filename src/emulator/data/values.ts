@@ -1,7 +1,7 @@
 /** What a key may hold. Texts are latin1; `expireAt` is milliseconds since 1970, 0 for never. */
 import { SortedSet } from './sorted-set.ts';
 
-export interface StringValue {
+interface StringValue {
   readonly kind: 'string';
   readonly text: string;
 }
@@ -17,7 +17,7 @@ export interface SetValue {
   readonly kind: 'set';
   readonly members: Set<string>;
 }
-export interface SortedSetValue {
+interface SortedSetValue {
   readonly kind: 'zset';
   readonly scores: SortedSet;
 }
