@@ -1,0 +1,41 @@
+/** kvctl at a real terminal. */
+import { createInterface } from 'node:readline/promises';
+import product from '../../package.json' with { type: 'json' };
+import { nodeRuntime } from '../runtime/node-runtime.ts';
+import type { Io } from './io.ts';
+import { run } from './program.ts';
+
+async function ask(question: string): Promise<string> {
+  // Not as a terminal's line editor: that would take Ctrl-C for itself.
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  try {
+    process.stderr.write(question);
+    for await (const line of lines) return line;
+    return '';
+  } finally {
+    lines.close();
+  }
+}
+
+/** Resolves with the exit code. */
+export function main(args: readonly string[]): Promise<number> {
+  // Whoever reads the results may stop, as `head` does: that is no fault.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  const { clock, timers } = nodeRuntime();
+  const io: Io = {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    outIsTerminal: process.stdout.isTTY === true,
+    errIsTerminal: process.stderr.isTTY === true,
+    ask: process.stdin.isTTY === true && process.stderr.isTTY === true ? ask : undefined,
+    env: process.env,
+    fetch,
+    clock,
+    timers,
+    stopped: new AbortController().signal,
+  };
+  return run(args, io, product.version);
+}

@@ -1,0 +1,32 @@
+/** Text for terminals. */
+
+// A name or a message may come from a node that somebody else runs: it must not move the cursor or end a line.
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+
+/** Without anything that a terminal would obey. */
+export const plain = (text: string): string =>
+  text.replace(CONTROL, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
+
+/** A word of a command line as a shell reads it back. */
+export const quoted = (word: string): string =>
+  /^[\w./:@%+=,[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** `3 nodes`, `1 node`. */
+export const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
+
+/** A span for people: `350 ms`, `4 s`, `2 min`, `3 h`, `5 d`. */
+export function span(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.max(0, Math.round(milliseconds))} ms`;
+  const seconds = Math.round(milliseconds / 1000);
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} d`;
+}
+
+const LATEST = 8.64e15;
+const utc = new Intl.DateTimeFormat('sv-SE', { timeZone: 'UTC', dateStyle: 'short', timeStyle: 'medium' });
+
+/** Milliseconds since 1970 as `2026-11-24 23:13:58Z`; what no calendar holds stays a number. */
+export const moment = (wall: number): string => (Math.abs(wall) <= LATEST ? `${utc.format(wall)}Z` : `${wall}`);
