@@ -125,11 +125,11 @@ export class Cluster {
   }
 
   reset(): Outcome {
+    if (this.migrator.busy) return error("Can't reset cluster while migrating slot");
+    if (this.importer.running !== undefined) return error("Can't reset cluster while importing slot");
     if (!this.#core.database.isEmpty(this.#core.moment.wall)) {
       return error("Can't reset cluster while database is not empty");
     }
-    if (this.migrator.busy) return error("Can't reset cluster while migrating slot");
-    if (this.importer.running !== undefined) return error("Can't reset cluster while importing slot");
     this.topology.forget();
     this.#movedAway.clear();
     this.#imported.clear();
