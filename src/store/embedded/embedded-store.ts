@@ -49,7 +49,8 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   };
   // Compiled packages hold .js where the checkout holds .ts.
   const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: settings });
+  // Without the process' own flags: some of them are about its main module only.
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: settings, execArgv: [] });
   const first = await new Promise<FromWorker>((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
