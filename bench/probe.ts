@@ -4,8 +4,8 @@
  *
  *   node bench/probe.ts [--nodes 1000] [--seconds 8]
  *
- * Takes twice (the seconds, 2 s more, and 1 to 5 s for dialling). Each side needs a file descriptor for each node. Exits with 1
- * if a goal is missed; goals are for 10,000 nodes on an otherwise quiet machine.
+ * Takes twice (the seconds, 2 s more, and 1 to 5 s for dialling). Each side needs a file descriptor for each node.
+ * Exits with 1 if a goal is missed; goals are for 10,000 nodes on an otherwise quiet machine.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -104,13 +104,20 @@ row('failures', [`${bare.failures}`, `${probe.failures}`, '0']);
 row('reading both answers, in place', ['', `${inPlace.toFixed(2)} µs`, `${GOALS.readingMicroseconds} µs`]);
 row('  by lines and maps', [`${bySplitting.toFixed(2)} µs`, '', '']);
 
-const missed = [
-  probe.cores > GOALS.cores && probe.cores > bare.cores * GOALS.timesBare && 'share of a core',
-  probe.rssMegabytes > GOALS.megabytes && 'memory',
-  probe.lateness.p99 > GOALS.latenessP99 && 'lateness',
-  probe.eventLoop.p99 > GOALS.eventLoopP99 && 'event loop',
-  inPlace > GOALS.readingMicroseconds && 'reading',
-  probe.failures > 0 && 'failures',
-].filter((name) => name !== false);
-console.log(missed.length === 0 ? 'all goals reached' : `missed: ${missed.join(', ')}`);
+/** Bare sockets that are late too show a busy machine, which says nothing about the probe. */
+function judge(name: string, ours: number, bares: number, goal: number): void {
+  if (ours <= goal) return;
+  (bares > goal ? notJudged : missed).push(name);
+}
+
+const missed: string[] = [];
+const notJudged: string[] = [];
+judge('lateness', probe.lateness.p99, bare.lateness.p99, GOALS.latenessP99);
+judge('event loop', probe.eventLoop.p99, bare.eventLoop.p99, GOALS.eventLoopP99);
+if (probe.cores > GOALS.cores && probe.cores > bare.cores * GOALS.timesBare) missed.push('share of a core');
+if (probe.rssMegabytes > GOALS.megabytes) missed.push('memory');
+if (inPlace > GOALS.readingMicroseconds) missed.push('reading');
+if (probe.failures > 0) missed.push('failures');
+if (notJudged.length > 0) console.log(`not judged, the machine is busy: ${notJudged.join(', ')}`);
+console.log(missed.length > 0 ? `missed: ${missed.join(', ')}` : 'no goal missed');
 process.exitCode = missed.length === 0 ? 0 : 1;
