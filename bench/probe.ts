@@ -99,6 +99,10 @@ row('lateness p50', [ms(bare.lateness.p50), ms(probe.lateness.p50), '']);
 row('lateness p99', [ms(bare.lateness.p99), ms(probe.lateness.p99), ms(GOALS.latenessP99)]);
 row('lateness max', [ms(bare.lateness.max), ms(probe.lateness.max), '']);
 row('event loop p99', [ms(bare.eventLoop.p99), ms(probe.eventLoop.p99), ms(GOALS.eventLoopP99)]);
+row(
+  'preempted a second',
+  [bare, probe].map(({ preempted }) => (preempted / seconds).toFixed(0)),
+);
 row('answers a second', [(bare.answers / seconds).toFixed(0), (probe.answers / seconds).toFixed(0), `${nodes}`]);
 row('failures', [`${bare.failures}`, `${probe.failures}`, '0']);
 row('reading both answers, in place', ['', `${inPlace.toFixed(2)} µs`, `${GOALS.readingMicroseconds} µs`]);

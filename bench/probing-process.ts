@@ -16,6 +16,8 @@ export interface ProbingResult {
   readonly rssMegabytes: number;
   readonly lateness: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly eventLoop: { readonly p50: number; readonly p99: number };
+  /** How often the machine took the core away: hundreds a second mean that it is busy with something else. */
+  readonly preempted: number;
   readonly answers: number;
   readonly failures: number;
 }
@@ -129,9 +131,10 @@ const nodes = Number(count);
 const way = kind === 'bare' ? bareSockets(Number(port), nodes) : probes(Number(port), nodes);
 const lateness: number[] = [];
 const loop = monitorEventLoopDelay({ resolution: 1 });
-let from = { cpu: process.cpuUsage(), at: 0, answers: 0 };
+const preemptions = (): number => process.resourceUsage().involuntaryContextSwitches;
+let from = { cpu: process.cpuUsage(), at: 0, answers: 0, preempted: 0 };
 await drive(way, nodes, Number(seconds), lateness, () => {
-  from = { cpu: process.cpuUsage(), at: performance.now(), answers };
+  from = { cpu: process.cpuUsage(), at: performance.now(), answers, preempted: preemptions() };
   loop.enable();
 });
 loop.disable();
@@ -143,6 +146,7 @@ const result: ProbingResult = {
   rssMegabytes: process.memoryUsage().rss / 1024 / 1024,
   lateness: { p50: percentile(lateness, 0.5), p99: percentile(lateness, 0.99), max: percentile(lateness, 1) },
   eventLoop: { p50: loop.percentile(50) / 1e6, p99: loop.percentile(99) / 1e6 },
+  preempted: preemptions() - from.preempted,
   answers: answers - from.answers,
   failures,
 };
