@@ -99,7 +99,11 @@ export class World {
     const machine = this.#machine(port);
     machine.core = undefined;
     machine.queued = [];
-    for (const pipe of [...this.#pipes]) if (machineOf(pipe.from) === machine) this.#hangUp(pipe.from, 'reset');
+    for (const pipe of [...this.#pipes]) {
+      if (machineOf(pipe.from) !== machine) continue;
+      this.#hangUp(pipe.from, 'reset');
+      if (pipe.to.kind === 'client') pipe.to.client.closed = true;
+    }
   }
 
   wipe(port: number): void {
