@@ -1,7 +1,7 @@
 /** What happened to a cluster, told to people: what, when, why, by whom. */
 
 export interface ClusterEvent {
-  /** Rises by one within a cluster; an SSE stream resumes behind it. */
+  /** Rises within a cluster, with gaps; an SSE stream resumes behind it. */
   readonly id: number;
   /** Milliseconds since 1970. */
   readonly at: number;

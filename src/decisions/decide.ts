@@ -6,7 +6,6 @@
 
 import { movesOf, switchoverOf } from '../operations/intended.ts';
 import type { Instant } from '../runtime/runtime.ts';
-import { nodesOf } from '../topology/cluster.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { decideDrift } from './drift.ts';
 import { decideFailovers, type ShardReport } from './failover.ts';
@@ -110,8 +109,3 @@ export function suspected(world: World, reports: readonly ShardReport[]): Readon
       .flatMap((shard) => shard.nodes.map((node) => node.id)),
   );
 }
-
-export const everyNode = (world: World): readonly NodeId[] => [
-  ...nodesOf(world.intended.cluster).map((node) => node.id),
-  ...world.intended.cluster.leaving.map((node) => node.id),
-];

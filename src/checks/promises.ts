@@ -1,0 +1,96 @@
+/**
+ * Promises about one commit, as functions of what was committed before and what is to be committed now. They share
+ * nothing with the deciders: what those build is checked here before it becomes true.
+ */
+import { type Intended, lookOf, meantFor } from '../operations/intended.ts';
+import { coverage, faultsOf, nodeOf, nodesOf, type Shard } from '../topology/cluster.ts';
+import { formatRange, subtract } from '../topology/slots.ts';
+
+/** What is broken, in words; empty when the commit may be made. */
+export function brokenPromises(before: Intended | undefined, after: Intended): readonly string[] {
+  const broken = [...faultsOf(after.cluster)];
+  if (before === undefined) return broken;
+  broken.push(...versionSpentOnce(before, after));
+  broken.push(...coverageStays(before, after));
+  broken.push(...lineageOnlyGrows(before, after));
+  broken.push(...onlyTheProvenAreMasters(before, after));
+  broken.push(...finishedMovesStay(before, after));
+  return broken;
+}
+
+/** Promise 1: a version stands for one text; one that changes any text, or whom it is for, rises. */
+function versionSpentOnce(before: Intended, after: Intended): string[] {
+  const from = before.cluster.version;
+  const to = after.cluster.version;
+  if (to < from) return [`version ${to} is below ${from}`];
+  if (to > from) return [];
+  const broken: string[] = [];
+  if (lookOf(before).text !== lookOf(after).text) broken.push(`version ${from} would get a second text`);
+  for (const node of nodesOf(after.cluster)) {
+    const told = nodeOf(before.cluster, node.id) !== undefined && meantFor(before, node.id);
+    // Held nodes may be told the version that they skipped; nobody may be told a drained one later.
+    if (
+      !told &&
+      meantFor(after, node.id) &&
+      before.operations.some((one) => one.kind === 'switchover' && one.phase === 'draining')
+    ) {
+      broken.push(`version ${from} is a drained one, and ${node.id} would be told it`);
+    }
+  }
+  return broken;
+}
+
+/** Promise 2: a slot that was served goes on being served, unless the whole cluster ends. */
+function coverageStays(before: Intended, after: Intended): string[] {
+  if (after.ending) return [];
+  const lost = subtract(coverage(before.cluster), coverage(after.cluster));
+  return lost.length === 0 ? [] : [`slots ${lost.map(formatRange).join(',')} would have no owner any more`];
+}
+
+function sameStart(before: Shard, after: Shard): boolean {
+  return before.lineage.every((entry, i) => {
+    const now = after.lineage[i];
+    return (
+      now !== undefined &&
+      now.version === entry.version &&
+      now.master === entry.master &&
+      now.sequence >= entry.sequence
+    );
+  });
+}
+
+function lineageOnlyGrows(before: Intended, after: Intended): string[] {
+  return after.cluster.shards.flatMap((shard) => {
+    const old = before.cluster.shards.find((one) => one.id === shard.id);
+    return old === undefined || sameStart(old, shard) ? [] : [`shard ${shard.id}: its lineage would be rewritten`];
+  });
+}
+
+/** Promise 4: a new master was a proven node of its shard. */
+function onlyTheProvenAreMasters(before: Intended, after: Intended): string[] {
+  return after.cluster.shards.flatMap((shard) => {
+    const old = before.cluster.shards.find((one) => one.id === shard.id);
+    if (old === undefined || old.master === shard.master) return [];
+    const node = old.nodes.find((one) => one.id === shard.master);
+    const newest = old.lineage.at(-1)?.version;
+    if (node === undefined) return [`shard ${shard.id}: ${shard.master} was none of its nodes`];
+    // The drained master of a swap that failed is proven by the entry before the newest.
+    const previous = old.lineage.at(-2);
+    const putBack =
+      previous?.master === node.id &&
+      before.operations.some((one) => one.kind === 'switchover' && one.shard === shard.id);
+    return node.proof?.entry === newest || putBack
+      ? []
+      : [`shard ${shard.id}: ${node.id} is not proven and would be its master`];
+  });
+}
+
+/** Promise 5: slots whose hand-over is under way never go back to their source by the same move. */
+function finishedMovesStay(before: Intended, after: Intended): string[] {
+  return before.operations.flatMap((move) => {
+    if (move.kind !== 'move' || move.phase !== 'handing-over') return [];
+    const source = after.cluster.shards.find((shard) => shard.id === move.source);
+    const back = source !== undefined && subtract([move.range], source.slots).length < 1;
+    return back ? [`slots ${formatRange(move.range)} were moved and would go back to ${move.source}`] : [];
+  });
+}

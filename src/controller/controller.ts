@@ -1,0 +1,853 @@
+/**
+ * The control plane of all clusters: leads or follows, keeps a supervisor for each cluster, and owns what spans
+ * clusters: the names of namespaces and clusters, and the claims on nodes.
+ */
+
+import { brokenPromises } from '../checks/promises.ts';
+import { DETECTION, type Policy } from '../decisions/world.ts';
+import { flushAll } from '../kvrocks/commands/flush-all.ts';
+import { infoReplication } from '../kvrocks/commands/info-replication.ts';
+import { clusterReset } from '../kvrocks/commands/reset.ts';
+import { setNodes } from '../kvrocks/commands/set-nodes.ts';
+import { type Connection, openConnection } from '../kvrocks/connection.ts';
+import { activeMove, type Intended, remembered, switchoverOf } from '../operations/intended.ts';
+import type { Duration, RandomSource, Runtime } from '../runtime/runtime.ts';
+import type { Secret } from '../runtime/secret.ts';
+import { randomText } from '../runtime/seeded-random.ts';
+import type { Leadership, Revision, Store, Write } from '../store/port.ts';
+import { type Address, formatAddress, sameAddress } from '../topology/address.ts';
+import { clusterKey, nodeOf, nodesOf } from '../topology/cluster.ts';
+import { type NodeId, newNodeId } from '../topology/ids.ts';
+import { NO_SLOTS, type SlotRange } from '../topology/slots.ts';
+import {
+  type Building,
+  buildCluster,
+  buildShard,
+  type FitnessRules,
+  groupFailures,
+  importCluster,
+} from './building.ts';
+import * as changes from './changes.ts';
+import { Claims, type Owner } from './claims.ts';
+import type {
+  ClusterName,
+  ClusterView,
+  ControlPlane,
+  FailoverPlan,
+  NewCluster,
+  NodeChecks,
+  ShardRef,
+  WriteOptions,
+} from './control-plane.ts';
+import { describe, moveViews } from './describe.ts';
+import type { ClusterEvent } from './events.ts';
+import { History } from './history.ts';
+import type { Log } from './log.ts';
+import { type Checked, checkNode, type Failure, failureMessage, failureOf, type NodeFacts } from './node-check.ts';
+import {
+  decode,
+  encode,
+  eventPrefix,
+  METADATA_PREFIX,
+  namespaceKey,
+  parseKey,
+  STATE_PREFIX,
+  stateKey,
+  topologyKey,
+} from './records.ts';
+import { alreadyExists, invalid, notFound, Refusal } from './refusal.ts';
+import type { ClusterStatus } from './status.ts';
+import { type Command, type Revisions, Supervisor, type SupervisorContext } from './supervisor.ts';
+
+export interface ControllerOptions {
+  readonly runtime: Runtime;
+  readonly store: Store;
+  /** `host:port` of the HTTP API: how other controllers and people name this one. */
+  readonly identity: string;
+  readonly log: Log;
+  readonly policy?: Policy;
+}
+
+/** A write answers after the nodes know, or after this. */
+const WAIT_FOR_NODES = 2_000;
+const END_OPERATIONS = 5_000;
+/** A switchover takes a second at most to end either way, and is tried again up to this often. */
+const SWITCHOVER_TRIES = 3;
+const SWITCHOVER_BOUND = 8_000;
+
+interface Reign {
+  readonly leadership: Leadership;
+  readonly namespaces: Map<string, Revision>;
+  readonly clusters: Map<Owner, Supervisor>;
+  /** Stored clusters that cannot be read: listed, deletable, and left alone. */
+  readonly setAside: Map<Owner, { readonly why: string; readonly revisions: Revisions }>;
+  readonly claims: Claims;
+  /** Names that are being created. */
+  readonly creating: Set<Owner>;
+}
+
+export class Controller implements ControlPlane {
+  readonly #runtime: Runtime;
+  readonly #store: Store;
+  readonly #identity: string;
+  readonly #log: Log;
+  readonly #policy: Policy;
+  readonly #random: RandomSource;
+  readonly #views = new WeakMap<Intended, ClusterView>();
+  #reign: Reign | undefined;
+  #leader: string | undefined;
+  #campaign: { close(): Promise<void> } | undefined;
+  #stopped = false;
+
+  constructor(options: ControllerOptions) {
+    this.#runtime = options.runtime;
+    this.#store = options.store;
+    this.#identity = options.identity;
+    this.#log = options.log;
+    this.#policy = options.policy ?? { tolerance: DETECTION.tolerance };
+    this.#random = options.runtime.random.child('controller');
+  }
+
+  start(): void {
+    this.#campaign = this.#store.campaign(this.#identity, (event) => {
+      switch (event.kind) {
+        case 'leading':
+          this.#leader = this.#identity;
+          void this.#ascend(event.leadership);
+          return;
+        case 'following':
+          this.#leader = event.leader;
+          this.#descend('another controller leads');
+          return;
+        case 'lost':
+          this.#leader = undefined;
+          this.#descend(event.why);
+      }
+    });
+  }
+
+  /** Nothing new is begun; pushes that are under way end with their connections. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#descend('it was stopped');
+    await this.#campaign?.close();
+  }
+
+  async #ascend(leadership: Leadership): Promise<void> {
+    const { network } = this.#runtime;
+    for (;;) {
+      try {
+        const reign: Reign = {
+          leadership,
+          namespaces: new Map(),
+          clusters: new Map(),
+          setAside: new Map(),
+          claims: new Claims(network),
+          creating: new Set(),
+        };
+        await this.#load(reign);
+        if (this.#stopped) return;
+        this.#reign = reign;
+        this.#log.info({ clusters: reign.clusters.size, namespaces: reign.namespaces.size }, 'leading');
+        return;
+      } catch (error) {
+        this.#log.error({ error: String(error) }, 'the metadata store could not be read');
+        if (this.#stopped) return;
+        await new Promise<void>((resolve) => this.#runtime.timers.after(1_000, resolve));
+      }
+    }
+  }
+
+  #descend(why: string): void {
+    const reign = this.#reign;
+    this.#reign = undefined;
+    if (reign === undefined) return;
+    this.#log.warn({ why }, 'not leading any more');
+    for (const supervisor of reign.clusters.values()) supervisor.close();
+  }
+
+  async #load(reign: Reign): Promise<void> {
+    const [metadata, states] = await Promise.all([this.#store.list(METADATA_PREFIX), this.#store.list(STATE_PREFIX)]);
+    const stateOf = new Map(states.entries.map((entry) => [entry.key, entry]));
+    for (const entry of metadata.entries) {
+      const key = parseKey(entry.key);
+      if (key === undefined) continue;
+      if (key.cluster === undefined) {
+        reign.namespaces.set(key.namespace, entry.revision);
+        continue;
+      }
+      const state = stateOf.get(stateKey(key.namespace, key.cluster));
+      const revisions = { topology: entry.revision, state: state?.revision ?? 0 };
+      const decoded = decode(key.namespace, entry.value, state?.value, this.#random);
+      const owner = clusterKey(key.namespace, key.cluster);
+      if (!decoded.ok) {
+        this.#log.error({ cluster: owner, why: decoded.why }, 'a stored cluster cannot be read and is set aside');
+        reign.setAside.set(owner, { why: decoded.why, revisions });
+        continue;
+      }
+      await reign.claims.settle(owner, decoded.intended.cluster);
+      this.#supervise(reign, decoded.intended, revisions);
+    }
+  }
+
+  #supervise(reign: Reign, intended: Intended, revisions: Revisions): Supervisor {
+    const { namespace, name } = intended.cluster;
+    const owner = clusterKey(namespace, name);
+    const history = new History(this.#store, this.#runtime.clock, namespace, name, intended.nextEvent);
+    const context: SupervisorContext = {
+      runtime: this.#runtime,
+      store: this.#store,
+      fence: reign.leadership.fence,
+      heldUntil: () => reign.leadership.heldUntil(),
+      policy: this.#policy,
+      log: this.#log,
+      deposed: (why) => {
+        this.#log.error({ cluster: owner, why }, 'a cluster was changed behind this controller');
+        if (this.#reign === reign) {
+          this.#descend(why);
+          // The store decides again who leads; what it holds is read anew.
+          void this.#ascend(reign.leadership);
+        }
+      },
+      ended: () => {
+        void this.#remove(reign, owner);
+      },
+    };
+    const supervisor = new Supervisor(context, remembered(intended), revisions, history);
+    reign.clusters.set(owner, supervisor);
+    const until = intended.pause?.until;
+    if (until != null) this.#resumeAt({ namespace, cluster: name }, until);
+    return supervisor;
+  }
+
+  ready(): boolean {
+    return this.#reign !== undefined;
+  }
+
+  leader(): string | undefined {
+    return this.#leader;
+  }
+
+  #lead(): Reign {
+    if (this.#reign === undefined)
+      throw new Refusal('not_leader', 'no controller leads at present; try again in a moment');
+    return this.#reign;
+  }
+
+  #supervisor({ namespace, cluster }: ClusterName): Supervisor {
+    const reign = this.#lead();
+    const owner = clusterKey(namespace, cluster);
+    const supervisor = reign.clusters.get(owner);
+    if (supervisor !== undefined) return supervisor;
+    const aside = reign.setAside.get(owner);
+    if (aside !== undefined)
+      throw new Refusal('unavailable', `cluster ${cluster} is set aside: ${aside.why}; delete it or mend its record`);
+    throw notFound(`cluster ${cluster} in namespace ${namespace}`);
+  }
+
+  namespaces(): readonly string[] {
+    return [...this.#lead().namespaces.keys()].sort();
+  }
+
+  async createNamespace(namespace: string, _options: WriteOptions): Promise<void> {
+    const reign = this.#lead();
+    if (reign.namespaces.has(namespace)) throw alreadyExists(`namespace ${namespace}`);
+    const revision = await this.#write(reign, [{ key: namespaceKey(namespace), expected: 0, value: namespace }], () =>
+      alreadyExists(`namespace ${namespace}`),
+    );
+    reign.namespaces.set(namespace, revision);
+  }
+
+  async deleteNamespace(namespace: string, _options: WriteOptions): Promise<void> {
+    const reign = this.#lead();
+    const revision = this.#namespace(reign, namespace);
+    const clusters = this.clusters(namespace);
+    if (clusters.length > 0) {
+      throw new Refusal(
+        'not_empty',
+        `namespace ${namespace} still holds ${clusters.join(', ')}; delete what it holds first`,
+      );
+    }
+    const busy = [...reign.creating].find((owner) => owner.startsWith(`${namespace}/`));
+    if (busy !== undefined) throw new Refusal('operation_running', `cluster ${busy} is being created in it`);
+    await this.#write(reign, [{ key: namespaceKey(namespace), expected: revision, value: null }], () =>
+      notFound(`namespace ${namespace}`),
+    );
+    reign.namespaces.delete(namespace);
+  }
+
+  #namespace(reign: Reign, namespace: string): Revision {
+    const revision = reign.namespaces.get(namespace);
+    if (revision === undefined) throw notFound(`namespace ${namespace}`);
+    return revision;
+  }
+
+  async #write(reign: Reign, writes: readonly Write[], conflict: () => Refusal): Promise<Revision> {
+    const outcome = await this.#store.commit(writes, reign.leadership.fence);
+    switch (outcome.kind) {
+      case 'committed':
+        return outcome.revision;
+      case 'conflict':
+        throw conflict();
+      case 'fenced':
+        throw new Refusal('not_leader', 'this controller does not lead any more; try again');
+      case 'failed':
+        throw new Refusal('unavailable', `the metadata store did not take the change: ${outcome.why}`);
+      case 'unknown':
+        // What the store holds is found out before anything else is done with it.
+        this.#descend(outcome.why);
+        void this.#ascend(reign.leadership);
+        throw new Refusal('outcome_unknown', 'it is not known whether the change was made; look before you try again');
+    }
+  }
+
+  clusters(namespace: string): readonly string[] {
+    const reign = this.#lead();
+    this.#namespace(reign, namespace);
+    const prefix = `${namespace}/`;
+    return [...reign.clusters.keys(), ...reign.setAside.keys()]
+      .filter((owner) => owner.startsWith(prefix))
+      .map((owner) => owner.slice(prefix.length))
+      .sort();
+  }
+
+  cluster(name: ClusterName): ClusterView {
+    const { intended } = this.#supervisor(name);
+    const known = this.#views.get(intended);
+    if (known !== undefined) return known;
+    const view = { cluster: intended.cluster, moves: moveViews(intended.operations) };
+    this.#views.set(intended, view);
+    return view;
+  }
+
+  status(name: ClusterName): ClusterStatus {
+    return describe(this.#supervisor(name));
+  }
+
+  events(name: ClusterName, after: number, limit: number): Promise<readonly ClusterEvent[]> {
+    return this.#supervisor(name).history.read(after, limit);
+  }
+
+  watchEvents(name: ClusterName, on: (event: ClusterEvent) => void): { close(): void } {
+    return this.#supervisor(name).history.watch(on);
+  }
+
+  /** Checks all nodes at once. Throws one refusal that names every node that failed. */
+  async #check(addresses: readonly Address[], password: Secret): Promise<readonly NodeFacts[]> {
+    const checked = await Promise.all(addresses.map((address) => checkNode(this.#runtime, address, password)));
+    const failed = checked.filter((one): one is Checked & { ok: false } => !one.ok);
+    if (failed.length > 0) throw this.#failed(failed.map(failureOf));
+    return checked.flatMap((one) => (one.ok ? [one.facts] : []));
+  }
+
+  #failed(failures: readonly Failure[]): Refusal {
+    return new Refusal('node_check_failed', failureMessage(failures), failures);
+  }
+
+  /** Reserves nodes for `owner` while they are checked. The result gives back what did not become a claim. */
+  async #reserve(reign: Reign, owner: Owner, addresses: readonly Address[]): Promise<() => void> {
+    const keys: string[] = [];
+    for (const address of addresses) {
+      const spellings = await reign.claims.spellings(address);
+      if (spellings.some((key) => keys.includes(key))) throw invalid(`nodes: ${formatAddress(address)} is named twice`);
+      keys.push(...spellings);
+    }
+    const taken = reign.claims.owner(keys);
+    if (taken === owner) throw alreadyExists(`a node of this cluster among ${addresses.map(formatAddress).join(', ')}`);
+    if (taken !== undefined) throw new Refusal('already_exists', this.#takenBy(addresses, taken));
+    reign.claims.claim(keys, owner);
+    return () => reign.claims.release(keys, owner);
+  }
+
+  #takenBy(addresses: readonly Address[], owner: Owner): string {
+    const words = addresses.map(formatAddress).join(', ');
+    return `${addresses.length > 1 ? `one of ${words}` : words} is a node of cluster ${owner} already`;
+  }
+
+  /** Nodes are claimed by id, too: one that was moved to another address is still the other cluster's. */
+  #checkIds(reign: Reign, owner: Owner, facts: readonly NodeFacts[]): void {
+    for (const one of facts) {
+      const taken = one.id === '' ? undefined : reign.claims.owner([one.id]);
+      if (taken === owner) throw alreadyExists(`node ${one.id} at ${formatAddress(one.address)}`);
+      if (taken !== undefined)
+        throw new Refusal(
+          'already_exists',
+          `${formatAddress(one.address)} is node ${one.id} of cluster ${taken} already`,
+        );
+    }
+  }
+
+  #building(): Building {
+    return { random: this.#random, createdAt: Math.floor(this.#runtime.clock.wall() / 1_000) };
+  }
+
+  #rules(checks: NodeChecks, options: WriteOptions, masterMayHoldData: boolean): FitnessRules {
+    return { force: options.force === true, skipClusterMode: checks.skipClusterMode === true, masterMayHoldData };
+  }
+
+  async createCluster(namespace: string, wanted: NewCluster, checks: NodeChecks, options: WriteOptions): Promise<void> {
+    await this.#found(namespace, wanted.name, options, async (reign, owner) => {
+      const release = await this.#reserve(reign, owner, wanted.nodes);
+      try {
+        const facts = await this.#check(wanted.nodes, wanted.password);
+        this.#checkIds(reign, owner, facts);
+        const groups = facts.length / wanted.replicas;
+        const rules = this.#rules(checks, options, groups === 1);
+        const failures = Array.from({ length: groups }, (_, i) =>
+          groupFailures(facts.slice(i * wanted.replicas, (i + 1) * wanted.replicas), rules, undefined),
+        ).flat();
+        if (failures.length > 0) throw this.#failed(failures);
+        return buildCluster(namespace, wanted.name, facts, wanted.replicas, wanted.password, this.#building());
+      } catch (error) {
+        release();
+        throw error;
+      }
+    });
+  }
+
+  async importCluster(
+    name: ClusterName,
+    nodes: readonly Address[],
+    password: Secret,
+    _checks: NodeChecks,
+    options: WriteOptions,
+  ): Promise<void> {
+    await this.#found(name.namespace, name.cluster, options, async (reign, owner) => {
+      const asked = await this.#check(nodes, password);
+      const newest = [...asked].sort((a, b) => b.version - a.version)[0];
+      if (newest?.topology == null)
+        throw this.#failed([
+          { node: nodes.map(formatAddress).join(', '), reasons: ['carries no topology; create the cluster instead'] },
+        ]);
+      const lines = [...newest.topology.nodes.values()];
+      const addresses = lines.map(({ host, port }) => ({ host, port }));
+      for (const address of nodes) {
+        if (
+          !addresses.some((other) => sameAddress(other, address)) &&
+          !asked.some((one) => newest.topology?.nodes.has(one.id))
+        ) {
+          throw this.#failed([
+            { node: formatAddress(address), reasons: ['is no node of the topology that it was to be imported with'] },
+          ]);
+        }
+      }
+      const release = await this.#reserve(reign, owner, addresses);
+      try {
+        const checked = await Promise.all(addresses.map((address) => checkNode(this.#runtime, address, password)));
+        const reached = new Map<NodeId, NodeFacts>();
+        for (const one of checked) if (one.ok) reached.set(one.facts.id, one.facts);
+        this.#checkIds(reign, owner, [...reached.values()]);
+        const imported = importCluster(
+          name.namespace,
+          name.cluster,
+          newest.topology,
+          reached,
+          password,
+          this.#building(),
+        );
+        if (!imported.ok) throw this.#failed(imported.failures);
+        return imported.intended;
+      } catch (error) {
+        release();
+        throw error;
+      }
+    });
+  }
+
+  /** Stores a new cluster and begins to supervise it; nothing stays behind if `build` or the commit fails. */
+  async #found(
+    namespace: string,
+    name: string,
+    options: WriteOptions,
+    build: (reign: Reign, owner: Owner) => Promise<Intended>,
+  ): Promise<void> {
+    const reign = this.#lead();
+    const revision = this.#namespace(reign, namespace);
+    const owner = clusterKey(namespace, name);
+    if (reign.clusters.has(owner) || reign.setAside.has(owner))
+      throw alreadyExists(`cluster ${name} in namespace ${namespace}`);
+    if (reign.creating.has(owner))
+      throw new Refusal('operation_running', `cluster ${name} is being created by another request`);
+    reign.creating.add(owner);
+    try {
+      const intended = remembered(await build(reign, owner));
+      const broken = brokenPromises(undefined, intended);
+      if (broken.length > 0)
+        throw new Refusal('node_check_failed', `the topology cannot be taken over: ${broken.join('; ')}`);
+      // From the reservation of its addresses to the claim on all of its nodes, without a gap.
+      await reign.claims.settle(owner, intended.cluster);
+      try {
+        const records = encode(intended);
+        const written = await this.#write(
+          reign,
+          [
+            // The namespace must still be there when the cluster is.
+            { key: namespaceKey(namespace), expected: revision, value: namespace },
+            { key: topologyKey(namespace, name), expected: 0, value: records.topology },
+            { key: stateKey(namespace, name), expected: 0, value: records.state },
+          ],
+          () => new Refusal('changed', `namespace ${namespace} or cluster ${name} was changed meanwhile; look again`),
+        );
+        reign.namespaces.set(namespace, written);
+        this.#supervise(reign, intended, { topology: written, state: written });
+      } catch (error) {
+        await reign.claims.settle(owner, undefined);
+        throw error;
+      }
+    } finally {
+      reign.creating.delete(owner);
+    }
+    const supervisor = reign.clusters.get(owner);
+    await supervisor?.nodesKnow(options.wait ?? WAIT_FOR_NODES);
+  }
+
+  async deleteCluster(name: ClusterName, reset: boolean, options: WriteOptions): Promise<void> {
+    const reign = this.#lead();
+    const owner = clusterKey(name.namespace, name.cluster);
+    if (reign.setAside.has(owner)) return this.#remove(reign, owner);
+    const supervisor = this.#supervisor(name);
+    changes.checkVersion(supervisor.intended, options.ifVersion);
+    await supervisor.submit((world) => changes.dropQueuedMoves(world, options.caller.name));
+    const idle = await supervisor.until(
+      ({ intended }) => activeMove(intended) === undefined && switchoverOf(intended) === undefined,
+      END_OPERATIONS,
+    );
+    if (!idle)
+      throw new Refusal('operation_running', 'a move is under way and cannot be ended; try again when it is done');
+    if (!reset) return this.#remove(reign, owner);
+    const unreachable = nodesOf(supervisor.intended.cluster).filter(
+      (node) => supervisor.watchOf(node.id)?.state !== 'up',
+    );
+    if (unreachable.length > 0 && options.force !== true) {
+      throw this.#failed(
+        unreachable.map((node) => ({
+          node: formatAddress(node.address),
+          reasons: ['does not answer, so it cannot be reset; delete without reset, or pass force to leave it out'],
+        })),
+      );
+    }
+    await supervisor.submit((world) => changes.endCluster(world, options.caller.name));
+    const done = await supervisor.until(
+      ({ intended }) => intended.cluster.leaving.length === 0,
+      Math.max(options.wait ?? 0, END_OPERATIONS),
+    );
+    if (done || options.force === true) await this.#remove(reign, owner);
+  }
+
+  /** From the store, then from memory; its nodes are free again. Its history goes with it. */
+  async #remove(reign: Reign, owner: Owner): Promise<void> {
+    const supervisor = reign.clusters.get(owner);
+    const [namespace = '', name = ''] = owner.split('/');
+    const revisions = supervisor?.revisions ?? reign.setAside.get(owner)?.revisions;
+    if (revisions === undefined) return;
+    const writes: Write[] = [{ key: topologyKey(namespace, name), expected: revisions.topology, value: null }];
+    if (revisions.state > 0) writes.push({ key: stateKey(namespace, name), expected: revisions.state, value: null });
+    await this.#write(reign, writes, () => new Refusal('changed', 'the cluster was changed meanwhile; try again'));
+    supervisor?.close();
+    reign.clusters.delete(owner);
+    reign.setAside.delete(owner);
+    await reign.claims.settle(owner, undefined);
+    const { entries } = await this.#store.list(eventPrefix(namespace, name));
+    await this.#store.commit(
+      entries.map((entry) => ({ key: entry.key, expected: undefined, value: null })),
+      reign.leadership.fence,
+    );
+  }
+
+  /** One change of one cluster; then its claims are those of its new nodes, and its nodes have time to hear. */
+  async #change(name: ClusterName, options: WriteOptions, command: Command): Promise<Supervisor> {
+    const reign = this.#lead();
+    const supervisor = this.#supervisor(name);
+    const intended = await supervisor.submit((world) => {
+      changes.checkVersion(world.intended, options.ifVersion);
+      return command(world);
+    });
+    await reign.claims.settle(clusterKey(name.namespace, name.cluster), intended.cluster);
+    return supervisor;
+  }
+
+  async #changeAndWait(name: ClusterName, options: WriteOptions, command: Command): Promise<void> {
+    const supervisor = await this.#change(name, options, command);
+    await supervisor.nodesKnow(options.wait ?? WAIT_FOR_NODES);
+  }
+
+  #samePassword(supervisor: Supervisor, password: Secret): void {
+    // An absent one means the cluster's own.
+    if (!password.empty && !password.equals(supervisor.intended.cluster.password)) {
+      throw invalid('password: differs from the cluster’s; all nodes of a cluster have one password');
+    }
+  }
+
+  async createShard(
+    name: ClusterName,
+    nodes: readonly Address[],
+    password: Secret,
+    checks: NodeChecks,
+    options: WriteOptions,
+  ): Promise<void> {
+    const reign = this.#lead();
+    const supervisor = this.#supervisor(name);
+    this.#samePassword(supervisor, password);
+    const owner = clusterKey(name.namespace, name.cluster);
+    const release = await this.#reserve(reign, owner, nodes);
+    try {
+      const facts = await this.#check(nodes, supervisor.intended.cluster.password);
+      this.#checkIds(reign, owner, facts);
+      const failures = groupFailures(facts, this.#rules(checks, options, false), undefined);
+      if (failures.length > 0) throw this.#failed(failures);
+      const seen = Math.max(...facts.map((one) => one.version));
+      const taken = new Set(nodesOf(supervisor.intended.cluster).map((node) => node.id));
+      const building = this.#building();
+      await this.#changeAndWait(name, options, (world) =>
+        changes.addShard(
+          world,
+          (version) => buildShard(facts, NO_SLOTS, version, building, taken),
+          seen,
+          options.caller.name,
+        ),
+      );
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async deleteShard(name: ClusterName, shard: ShardRef, reset: boolean, options: WriteOptions): Promise<void> {
+    await this.#changeAndWait(name, options, (world) => changes.removeShard(world, shard, reset, options.caller.name));
+  }
+
+  failoverPlan(name: ClusterName, shard: ShardRef, preferred: string | undefined): FailoverPlan {
+    return changes.planFailover(this.#supervisor(name).world(), shard, preferred);
+  }
+
+  async failover(
+    name: ClusterName,
+    ref: ShardRef,
+    preferred: string | undefined,
+    options: WriteOptions,
+  ): Promise<string> {
+    const supervisor = this.#supervisor(name);
+    changes.checkVersion(supervisor.intended, options.ifVersion);
+    const { shard } = changes.findShard(supervisor.intended.cluster, ref);
+    const byId = { id: shard.id };
+    if (!changes.masterAnswers(supervisor.world(), shard)) {
+      const after = await this.#change(name, options, (world) =>
+        changes.failOverDeadMaster(world, byId, preferred, options.force === true, options.caller.name),
+      );
+      await after.nodesKnow(options.wait ?? WAIT_FOR_NODES);
+      return changes.findShard(after.intended.cluster, byId).shard.master;
+    }
+    let because = '';
+    for (let attempt = 0; attempt < SWITCHOVER_TRIES; attempt++) {
+      const { from, to, index } = changes.switchoverCandidate(supervisor.world(), byId, preferred);
+      await this.#refuseLag(supervisor, from.address, to.address, index);
+      const id = this.#newId('so');
+      await this.#change(name, options, (world) =>
+        changes.beginSwitchover(world, byId, to.id, id, options.caller.name),
+      );
+      const ended = await supervisor.until(({ intended }) => {
+        const open = switchoverOf(intended);
+        if (open?.id === id && open.phase === 'restoring') because = open.because;
+        return open?.id !== id;
+      }, SWITCHOVER_BOUND);
+      if (!ended)
+        throw new Refusal('outcome_unknown', 'the switchover has not ended yet; its phase is in the status', {
+          operation: id,
+        });
+      if (changes.findShard(supervisor.intended.cluster, byId).shard.master === to.id) return to.id;
+    }
+    throw new Refusal(
+      'node_failed',
+      `the switchover was taken back ${SWITCHOVER_TRIES} times: ${because}; nothing was lost`,
+    );
+  }
+
+  /**
+   * A drain begins only when the replica is a few milliseconds behind: clients bounce between the two meanwhile. The
+   * master is asked first, so that what it writes in between counts as lag.
+   */
+  async #refuseLag(supervisor: Supervisor, master: Address, replica: Address, index: number): Promise<void> {
+    const { password } = supervisor.intended.cluster;
+    const lag = await this.#connected(master, password, (m) =>
+      this.#connected(replica, password, async (r) => {
+        const first = await m.ask(infoReplication());
+        const firstAt = this.#runtime.clock.now();
+        await r.ask(infoReplication());
+        for (let tries = 0; ; tries++) {
+          const ahead = await m.ask(infoReplication());
+          const at = this.#runtime.clock.now();
+          const behind = await r.ask(infoReplication());
+          if (first.kind !== 'reply' || ahead.kind !== 'reply' || behind.kind !== 'reply') return undefined;
+          if (first.value.role !== 'master' || ahead.value.role !== 'master' || behind.value.role !== 'slave')
+            return undefined;
+          const rate = (ahead.value.sequence - first.value.sequence) / Math.max(1, at - firstAt);
+          const allowed = Math.min(1_000, Math.max(8, rate * 5));
+          const missing = ahead.value.sequence - behind.value.sequence;
+          if (missing <= allowed) return { missing: 0, allowed };
+          if (tries >= 20) return { missing, allowed };
+          await new Promise<void>((resolve) => this.#runtime.timers.after(5, resolve));
+        }
+      }),
+    );
+    if (lag === undefined)
+      throw new Refusal(
+        'no_eligible_replica',
+        `shard ${index}: the master or the replica did not say how far it is; try again`,
+      );
+    if (lag.missing > 0) {
+      throw new Refusal(
+        'no_eligible_replica',
+        `shard ${index}: the replica is ${lag.missing} records behind, and a switchover begins at ${Math.floor(lag.allowed)} or less; nothing was stopped, try again when it has caught up`,
+      );
+    }
+  }
+
+  async #connected<T>(address: Address, password: Secret, use: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = openConnection(this.#runtime, address, { password, connectTimeout: 500, replyTimeout: 1_000 });
+    try {
+      return await use(connection);
+    } finally {
+      connection.close();
+    }
+  }
+
+  #newId(kind: string): string {
+    return `${kind}-${randomText(this.#random, 12)}`;
+  }
+
+  async createNode(
+    name: ClusterName,
+    ref: ShardRef,
+    node: { readonly address: Address; readonly role: 'master' | 'slave'; readonly password: Secret },
+    checks: NodeChecks,
+    options: WriteOptions,
+  ): Promise<void> {
+    const reign = this.#lead();
+    const supervisor = this.#supervisor(name);
+    const { shard } = changes.findShard(supervisor.intended.cluster, ref);
+    this.#samePassword(supervisor, node.password);
+    if (node.role === 'master')
+      throw invalid('role: a shard has its one master already; add the node as slave and fail over to it');
+    const owner = clusterKey(name.namespace, name.cluster);
+    const release = await this.#reserve(reign, owner, [node.address]);
+    try {
+      const { password } = supervisor.intended.cluster;
+      const [facts] = await this.#check([node.address], password);
+      const master = shard.nodes.find((one) => one.id === shard.master);
+      const leader = master === undefined ? undefined : await checkNode(this.#runtime, master.address, password);
+      if (facts === undefined || leader === undefined) throw notFound('the shard’s master');
+      if (!leader.ok) throw this.#failed([failureOf(leader)]);
+      this.#checkIds(reign, owner, [facts]);
+      const failures = groupFailures([facts], this.#rules(checks, options, false), leader.facts);
+      if (failures.length > 0) throw this.#failed(failures);
+      const taken = new Set(nodesOf(supervisor.intended.cluster).map((one) => one.id));
+      const [built] = buildShard([leader.facts, facts], NO_SLOTS, 0, this.#building(), taken).nodes.slice(1);
+      if (built === undefined) throw notFound('the node');
+      await this.#changeAndWait(name, options, (world) =>
+        changes.addNode(world, { id: shard.id }, built, facts.version, options.caller.name),
+      );
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async deleteNode(
+    name: ClusterName,
+    shard: ShardRef,
+    node: string,
+    reset: boolean,
+    options: WriteOptions,
+  ): Promise<void> {
+    await this.#changeAndWait(name, options, (world) =>
+      changes.removeNode(world, shard, node, reset, options.caller.name),
+    );
+  }
+
+  async forgetNode(name: ClusterName, node: string, options: WriteOptions): Promise<void> {
+    await this.#change(name, options, (world) => changes.forgetNode(world, node, options.caller.name));
+  }
+
+  async resetNode(address: Address, password: Secret, options: WriteOptions): Promise<void> {
+    const reign = this.#lead();
+    const owner = reign.claims.owner(await reign.claims.spellings(address));
+    const [facts] = await this.#check([address], password);
+    if (facts === undefined) throw notFound(formatAddress(address));
+    const claimed = owner ?? (facts.id === '' ? undefined : reign.claims.owner([facts.id]));
+    if (claimed !== undefined && !this.#isAway(reign, claimed, facts.id)) {
+      throw new Refusal(
+        'already_exists',
+        `${formatAddress(address)} is a node of cluster ${claimed}; delete it there first`,
+      );
+    }
+    if (facts.holdsData && options.force !== true) {
+      throw new Refusal('not_empty', `${formatAddress(address)} holds data; pass force to destroy it`);
+    }
+    await this.#connected(address, password, async (connection) => {
+      // Fenced first: a text that names another node as the only one. It serves nothing from then on.
+      if (facts.version >= 0) {
+        const stranger = `${newNodeId(this.#random)} 127.0.0.1 1 master - 0-16383`;
+        const fenced = await connection.ask(setNodes(stranger, facts.version + 1), 15_000);
+        if (fenced.kind !== 'reply') throw this.#notReset(address);
+      }
+      if (facts.holdsData || facts.replication.sequence > 0) {
+        const flushed = await connection.ask(flushAll(), 60_000);
+        if (flushed.kind !== 'reply') throw this.#notReset(address);
+      }
+      const done = await connection.ask(clusterReset(), 15_000);
+      if (done.kind !== 'reply') throw this.#notReset(address, done.kind === 'error' ? done.error.text : undefined);
+    });
+  }
+
+  #isAway(reign: Reign, owner: Owner, id: NodeId): boolean {
+    const intended = reign.clusters.get(owner)?.intended;
+    return intended !== undefined && nodeOf(intended.cluster, id)?.node.membership === 'away';
+  }
+
+  #notReset(address: Address, why?: string): Refusal {
+    return new Refusal(
+      'node_failed',
+      `${formatAddress(address)} was not reset: ${why ?? 'it stopped answering'}; try again`,
+    );
+  }
+
+  async migrate(
+    name: ClusterName,
+    target: ShardRef,
+    ranges: readonly SlotRange[],
+    slotOnly: boolean,
+    options: WriteOptions,
+  ): Promise<void> {
+    await this.#change(name, options, (world) =>
+      changes.queueMoves(world, target, ranges, slotOnly, options.caller.name, () => this.#newId('mv')),
+    );
+  }
+
+  async pause(name: ClusterName, until: number | null, options: WriteOptions): Promise<void> {
+    await this.#change(name, options, (world) => changes.pause(world, until, options.caller.name));
+    if (until !== null) this.#resumeAt(name, until);
+  }
+
+  /** A pause with an end resumes by itself; after a restart the end is looked at again when the cluster is loaded. */
+  #resumeAt(name: ClusterName, until: number): void {
+    const delay: Duration = Math.min(Math.max(0, until - this.#runtime.clock.wall()), 2_000_000_000);
+    this.#runtime.timers.after(delay, () => {
+      const supervisor = this.#reign?.clusters.get(clusterKey(name.namespace, name.cluster));
+      const pause = supervisor?.intended.pause;
+      if (supervisor === undefined || pause?.until !== until) return;
+      if (until > this.#runtime.clock.wall()) return this.#resumeAt(name, until);
+      void supervisor.submit((world) => changes.resume(world, 'controller')).catch(() => this.#resumeAt(name, until));
+    });
+  }
+
+  async resume(name: ClusterName, options: WriteOptions): Promise<void> {
+    await this.#change(name, options, (world) => changes.resume(world, options.caller.name));
+  }
+
+  async sync(name: ClusterName, options: WriteOptions): Promise<void> {
+    const supervisor = this.#supervisor(name);
+    changes.checkVersion(supervisor.intended, options.ifVersion);
+    supervisor.sync(options.force === true);
+    await supervisor.nodesKnow(options.wait ?? WAIT_FOR_NODES);
+  }
+}

@@ -1,0 +1,151 @@
+/** A cluster's status for people, from the committed state and what is seen. */
+
+import { findings } from '../decisions/problems.ts';
+import { carries, playsItsRole } from '../decisions/telling.ts';
+import type { World } from '../decisions/world.ts';
+import type { Operation } from '../operations/intended.ts';
+import type { Address } from '../topology/address.ts';
+import { formatAddress } from '../topology/address.ts';
+import type { Shard } from '../topology/cluster.ts';
+import { formatRange, SLOT_COUNT, slotCount } from '../topology/slots.ts';
+import type { MoveView } from './control-plane.ts';
+import type { NodeWatch } from './observation.ts';
+import type { ClusterStatus, NodeStatus, OperationStatus, Problem } from './status.ts';
+import type { Supervisor } from './supervisor.ts';
+
+interface Listed {
+  readonly id: string;
+  readonly address: Address;
+}
+
+function nodeStatus(
+  world: World,
+  watch: NodeWatch | undefined,
+  node: Listed,
+  role: 'master' | 'slave',
+  membership: NodeStatus['membership'],
+  inSync: boolean,
+  lag: number | null,
+): NodeStatus {
+  const answered =
+    watch === undefined || watch.answeredAt === Number.NEGATIVE_INFINITY
+      ? null
+      : Math.round(world.now - watch.answeredAt);
+  return {
+    id: node.id,
+    addr: formatAddress(node.address),
+    role,
+    state: watch?.state ?? 'unknown',
+    membership,
+    since: watch?.sinceWall ?? world.wall,
+    reason: watch?.reason ?? null,
+    says: watch?.says ?? null,
+    version: watch?.version == null || watch.version < 0 ? null : watch.version,
+    sequence: watch?.sequence ?? null,
+    link: watch?.link ?? null,
+    lag,
+    latency: watch?.latency == null ? null : Math.round(watch.latency * 100) / 100,
+    answered_ago: answered,
+    in_sync: inSync,
+    server_version: watch?.serverVersion ?? null,
+  };
+}
+
+function shardNodes(world: World, supervisor: Supervisor, shard: Shard): NodeStatus[] {
+  const master = supervisor.watchOf(shard.master);
+  return shard.nodes.map((node) => {
+    const watch = supervisor.watchOf(node.id);
+    const isMaster = node.id === shard.master;
+    const known = !isMaster && watch?.sequence != null && master?.sequence != null && master.state === 'up';
+    const lag = known ? Math.max(0, (master?.sequence ?? 0) - (watch?.sequence ?? 0)) : null;
+    const inSync = node.membership === 'member' && carries(world, node) && playsItsRole(world, shard, node);
+    return nodeStatus(world, watch, node, isMaster ? 'master' : 'slave', node.membership, inSync, lag);
+  });
+}
+
+function operationStatus(operation: Operation, waitsFor: string | undefined): OperationStatus {
+  const common = { id: operation.id, phase: operation.phase, by: operation.by, started_at: operation.startedAt };
+  if (operation.kind === 'switchover') {
+    const message = operation.phase === 'restoring' ? operation.because : null;
+    return {
+      ...common,
+      kind: 'switchover',
+      shard: operation.shard,
+      target_shard: null,
+      slots: null,
+      node: operation.to,
+      message,
+    };
+  }
+  const message =
+    operation.phase === 'failed'
+      ? operation.why
+      : operation.phase === 'queued'
+        ? (operation.lastFailure ?? (waitsFor === undefined ? null : `waits until ${waitsFor}`))
+        : null;
+  return {
+    ...common,
+    kind: 'move',
+    shard: operation.source,
+    target_shard: operation.target,
+    slots: formatRange(operation.range),
+    node: null,
+    message,
+  };
+}
+
+/** A master that answers as itself and carries the topology serves its slots. */
+function serves(world: World, shard: Shard): boolean {
+  const view = world.view(shard.master);
+  return view?.state === 'up' && view.says === 'master' && view.version !== null && view.version >= 0;
+}
+
+export function describe(supervisor: Supervisor): ClusterStatus {
+  const world = supervisor.world();
+  const { intended } = world;
+  const { cluster } = intended;
+  const problems = findings(world, supervisor.reports).map(
+    ({ waitingFor, ...finding }): Problem => ({ ...finding, waiting_for: waitingFor }),
+  );
+  const served = cluster.shards
+    .filter((shard) => serves(world, shard))
+    .reduce((sum, shard) => sum + slotCount(shard.slots), 0);
+  const owned = cluster.shards.reduce((sum, shard) => sum + slotCount(shard.slots), 0);
+  const whole = cluster.shards.length > 0 && served === owned;
+  const state = !whole ? 'down' : problems.length > 0 || owned < SLOT_COUNT ? 'degraded' : 'ok';
+  return {
+    namespace: cluster.namespace,
+    cluster: cluster.name,
+    version: cluster.version,
+    state,
+    paused: intended.pause,
+    slots_served: served,
+    shards: cluster.shards.map((shard, index) => ({
+      id: shard.id,
+      index,
+      slots: shard.slots.map(formatRange),
+      nodes: shardNodes(world, supervisor, shard),
+    })),
+    leaving: cluster.leaving.map((node) =>
+      nodeStatus(world, supervisor.watchOf(node.id), node, 'slave', 'leaving', false, null),
+    ),
+    problems,
+    operations: intended.operations.map((operation) => operationStatus(operation, supervisor.moveWaitsFor)),
+  };
+}
+
+/** Moves as the API shows them beside their shards. */
+export function moveViews(operations: readonly Operation[]): readonly MoveView[] {
+  return operations.flatMap((operation) =>
+    operation.kind === 'move' && operation.phase !== 'failed'
+      ? [
+          {
+            source: operation.source,
+            target: operation.target,
+            range: operation.range,
+            running: operation.phase !== 'queued',
+          },
+        ]
+      : [],
+  );
+}

@@ -1,0 +1,237 @@
+/**
+ * What is seen of one node, folded from every answer and every failure. Changed in place, since a quiet node is asked
+ * every second and must cost nothing; decisions see it read-only.
+ */
+import type { JobLine, NodeState, NodeView, Role, Told } from '../decisions/world.ts';
+import { DETECTION } from '../decisions/world.ts';
+import type { ImportingJob, MigratingJob } from '../kvrocks/commands/cluster-info.ts';
+import type { ProbeRecord } from '../kvrocks/probe-record.ts';
+import type { ConnectionEnd } from '../kvrocks/question.ts';
+import type { Duration, Instant } from '../runtime/runtime.ts';
+import type { NodeId, Sequence, Version } from '../topology/ids.ts';
+
+export interface Learned {
+  readonly myId?: string;
+  readonly holds?: { readonly version: Version; readonly fingerprint: string } | null;
+  readonly rsid?: boolean | null;
+  readonly dangers?: NodeView['dangers'];
+  readonly serverVersion?: string;
+}
+
+const endWords: Record<ConnectionEnd['kind'], string> = {
+  refused: 'connection refused',
+  reset: 'connection reset',
+  eof: 'connection closed by the node',
+  timeout: 'connecting timed out',
+  unresolved: 'its host name does not resolve',
+  other: 'connecting failed',
+  'no-answer': 'no answer in time',
+  garbled: 'answers that make no sense',
+  closed: 'connection closed',
+};
+
+/** A ring of (time, sequence), one entry a second: what a master had reached some seconds ago. */
+const RING = 16;
+const RING_EVERY = 900;
+
+function jobLine(job: MigratingJob | ImportingJob | undefined): JobLine | null {
+  if (job === undefined) return null;
+  const { first, last } = job.span;
+  const state = job.state === 'unknown' ? 'none' : job.state;
+  return { range: first < 0 ? null : { from: first, to: last }, state };
+}
+
+const sameJob = (a: JobLine | null, b: JobLine | null): boolean =>
+  a === b ||
+  (a !== null && b !== null && a.state === b.state && a.range?.from === b.range?.from && a.range?.to === b.range?.to);
+
+export class NodeWatch implements NodeView {
+  readonly id: NodeId;
+  state: NodeState = 'unknown';
+  since: Instant;
+  sinceWall: number;
+  reason: string | null = null;
+  firstAskedAt: Instant;
+  askedAt: Instant = Number.NEGATIVE_INFINITY;
+  answeredAt: Instant = Number.NEGATIVE_INFINITY;
+  brokeAt: Instant | null = null;
+  failedAskedAt: Instant = Number.NEGATIVE_INFINITY;
+  timeouts = 0;
+  myId: string | null = null;
+  says: Role | null = null;
+  sequence: Sequence | null = null;
+  highest: Sequence;
+  aged: Sequence = 0;
+  version: Version | null = null;
+  link: NodeView['link'] = null;
+  linkUpAt: Instant = Number.NEGATIVE_INFINITY;
+  linkDownAt: Instant | null = null;
+  silence: number | null = null;
+  holds: NodeView['holds'] = null;
+  holdsSince: Instant = Number.NEGATIVE_INFINITY;
+  fenced: Told | null = null;
+  attached: Told | null = null;
+  promoted: Told | null = null;
+  busySince: Instant | null = null;
+  rsid: boolean | null = null;
+  dangers: NodeView['dangers'] = [];
+  serverVersion: string | null = null;
+  migrating: JobLine | null = null;
+  importing: JobLine | null = null;
+  latency: Duration | null = null;
+  readonly #ringAt = new Float64Array(RING).fill(Number.NEGATIVE_INFINITY);
+  readonly #ringSequence = new Float64Array(RING);
+  #ringNext = 0;
+
+  constructor(id: NodeId, highest: Sequence, now: Instant, wall: number) {
+    this.id = id;
+    this.highest = highest;
+    this.since = now;
+    this.sinceWall = wall;
+    this.firstAskedAt = now;
+  }
+
+  #enter(state: NodeState, reason: string | null, now: Instant, wall: number): boolean {
+    this.reason = reason;
+    if (this.state === state) return false;
+    this.state = state;
+    this.since = now;
+    this.sinceWall = wall;
+    return true;
+  }
+
+  /** True if something changed that a decision may hang on; a sequence that only rises is none. */
+  answered(record: Readonly<ProbeRecord>, wall: number): boolean {
+    const now = record.answeredAt;
+    if (record.kind === 'error') return this.#erred(record, wall);
+    this.askedAt = record.askedAt;
+    this.answeredAt = now;
+    this.latency = now - record.askedAt;
+    this.timeouts = 0;
+    let changed = this.brokeAt !== null;
+    this.brokeAt = null;
+    if (record.kind === 'loading' || record.kind === 'denied' || record.kind === 'masterdown') {
+      const reason = record.kind === 'loading' ? null : (record.error?.text ?? null);
+      return this.#enter(record.kind, reason, now, wall) || changed;
+    }
+    const wrong = this.myId !== null && this.myId !== '' && this.myId !== this.id;
+    changed =
+      this.#enter(wrong ? 'wrong-id' : 'up', wrong ? `it says that it is ${this.myId}` : null, now, wall) || changed;
+    if (wrong) return changed;
+    const version = record.kind === 'not-initialized' ? -1 : record.epoch;
+    if (version !== this.version) {
+      this.version = version;
+      changed = true;
+    }
+    return this.#replication(record, now) || changed;
+  }
+
+  #replication(record: Readonly<ProbeRecord>, now: Instant): boolean {
+    let changed = false;
+    const says = record.role === 'none' ? null : record.role;
+    if (says !== this.says) {
+      this.says = says;
+      changed = true;
+    }
+    const link = says !== 'slave' ? null : record.syncInProgress ? 'sync' : record.link === 'up' ? 'up' : 'down';
+    if (link !== this.link) {
+      this.link = link;
+      changed = true;
+    }
+    if (link === 'up') {
+      this.linkUpAt = record.askedAt;
+      this.linkDownAt = null;
+    } else if (link === 'down' && this.linkDownAt === null) this.linkDownAt = now;
+    const silence = record.secondsSinceIo < 0 ? null : record.secondsSinceIo;
+    changed ||= (silence ?? 0) >= DETECTION.witnessSilence !== (this.silence ?? 0) >= DETECTION.witnessSilence;
+    this.silence = silence;
+    if (record.sequence >= 0) {
+      this.sequence = record.sequence;
+      changed ||= record.sequence < this.highest;
+      // Before its id was read this may be another node's number, and behind a raised one it means nothing.
+      if (this.myId === this.id && record.sequence > this.highest) this.highest = record.sequence;
+      this.#remember(record.sequence, now);
+    }
+    const migrating = jobLine(record.migrating);
+    const importing = jobLine(record.importing);
+    changed ||= !sameJob(migrating, this.migrating) || !sameJob(importing, this.importing);
+    this.migrating = migrating;
+    this.importing = importing;
+    return changed;
+  }
+
+  #remember(sequence: Sequence, now: Instant): void {
+    const last = this.#ringAt[(this.#ringNext + RING - 1) % RING] ?? Number.NEGATIVE_INFINITY;
+    if (now - last >= RING_EVERY) {
+      this.#ringAt[this.#ringNext] = now;
+      this.#ringSequence[this.#ringNext] = sequence;
+      this.#ringNext = (this.#ringNext + 1) % RING;
+    }
+    let aged = 0;
+    for (let i = 0; i < RING; i++) {
+      const at = this.#ringAt[i] ?? Number.NEGATIVE_INFINITY;
+      if (at <= now - DETECTION.maxLag && at > Number.NEGATIVE_INFINITY)
+        aged = Math.max(aged, this.#ringSequence[i] ?? 0);
+    }
+    if (aged > 0) this.aged = aged;
+  }
+
+  /** A living process whose answers make no sense is as good as silent. */
+  #erred(record: Readonly<ProbeRecord>, wall: number): boolean {
+    this.brokeAt ??= record.askedAt;
+    this.failedAskedAt = record.askedAt;
+    this.timeouts++;
+    this.#enter('garbled', record.error?.text ?? null, record.answeredAt, wall);
+    return true;
+  }
+
+  /** `begunAt`: when the attempt was begun that failed. `wasOpen`: an established connection ended. */
+  failed(why: ConnectionEnd, begunAt: Instant, wasOpen: boolean, now: Instant, wall: number): void {
+    const grace = this.says === 'slave' ? DETECTION.graceReplica : DETECTION.graceMaster;
+    if (why.kind === 'no-answer' && this.busySince !== null && now < this.busySince + grace) {
+      this.#enter('busy', 'inside a SETNODES', now, wall);
+      return;
+    }
+    this.brokeAt ??= wasOpen ? now : begunAt;
+    this.failedAskedAt = Math.max(this.failedAskedAt, begunAt);
+    const ended = why.kind === 'refused' || why.kind === 'reset' || why.kind === 'eof';
+    if (!ended) this.timeouts++;
+    this.myId = null;
+    const detail = why.kind === 'other' ? `: ${why.code}` : '';
+    // The end of a connection says nothing yet of the next one, which is tried at once.
+    const state =
+      why.kind === 'garbled'
+        ? 'garbled'
+        : why.kind === 'refused' || (why.kind === 'reset' && !wasOpen)
+          ? 'refused'
+          : 'silent';
+    if (this.state === 'refused' && ended && state !== 'refused') return;
+    this.#enter(state, `${endWords[why.kind]}${detail}`, now, wall);
+  }
+
+  learn(learned: Learned, now: Instant): void {
+    if (learned.myId !== undefined) {
+      this.myId = learned.myId;
+      if (learned.myId !== '' && learned.myId !== this.id) {
+        this.holds = null;
+        this.#enter('wrong-id', `it says that it is ${learned.myId}`, now, this.sinceWall);
+      } else if (this.state === 'wrong-id') this.#enter('unknown', null, now, this.sinceWall);
+      if (learned.myId === this.id && this.state === 'up' && this.sequence !== null && this.sequence > this.highest) {
+        this.highest = this.sequence;
+      }
+    }
+    if (learned.holds !== undefined) {
+      this.holds = learned.holds;
+      this.holdsSince = now;
+      this.version = learned.holds === null ? -1 : learned.holds.version;
+    }
+    if (learned.rsid !== undefined) this.rsid = learned.rsid;
+    if (learned.dangers !== undefined) this.dangers = learned.dangers;
+    if (learned.serverVersion !== undefined) this.serverVersion = learned.serverVersion;
+  }
+
+  /** The node was copied whole, or attached anew: what it was seen at before counts no more. */
+  restart(highest: Sequence): void {
+    this.highest = highest;
+  }
+}

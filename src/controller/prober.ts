@@ -1,0 +1,93 @@
+/** Asks one node at its own pace, over one long-lived connection, and once at once when that connection ends. */
+import { PROBE_LIMITS, Probe } from '../kvrocks/probe.ts';
+import type { ProbeRecord } from '../kvrocks/probe-record.ts';
+import type { ConnectionEnd } from '../kvrocks/question.ts';
+import type { Cancel, Duration, Instant, Runtime } from '../runtime/runtime.ts';
+import type { Secret } from '../runtime/secret.ts';
+import type { Address } from '../topology/address.ts';
+
+export const PROBE_INTERVAL = 1_000;
+export const PROBE_UNDER_SUSPICION = 100;
+
+export interface ProberHandlers {
+  connected(): void;
+  answered(record: Readonly<ProbeRecord>): void;
+  failed(why: ConnectionEnd, begunAt: Instant, wasOpen: boolean): void;
+  /** A timer came late: this process stood still until now. */
+  stalled(late: Duration): void;
+}
+
+/** A timer this late is a stall of our own. */
+const STALL = 250;
+
+export class Prober {
+  readonly #runtime: Runtime;
+  readonly #probe: Probe;
+  readonly #on: ProberHandlers;
+  #interval = PROBE_INTERVAL;
+  #begunAt: Instant;
+  #dueAt: Instant = 0;
+  #cancel: Cancel | undefined;
+  #wasOpen = false;
+  #closed = false;
+
+  /** The first question goes out after `delay`, so that many nodes are spread over the interval. */
+  constructor(runtime: Runtime, address: Address, password: Secret, delay: Duration, on: ProberHandlers) {
+    this.#runtime = runtime;
+    this.#on = on;
+    this.#begunAt = runtime.clock.now();
+    this.#probe = new Probe(runtime, address, password, PROBE_LIMITS, {
+      connected: () => {
+        this.#wasOpen = true;
+        on.connected();
+      },
+      answered: (record) => on.answered(record),
+      failed: (why, askedAt) => this.#failed(why, askedAt),
+    });
+    this.#schedule(delay);
+  }
+
+  #schedule(delay: Duration): void {
+    this.#cancel?.();
+    this.#dueAt = this.#runtime.clock.now() + delay;
+    this.#cancel = this.#runtime.timers.after(delay, () => {
+      const late = this.#runtime.clock.now() - this.#dueAt;
+      if (late > STALL) this.#on.stalled(late);
+      this.#ask();
+      if (!this.#closed) this.#schedule(this.#interval);
+    });
+  }
+
+  #ask(): void {
+    const now = this.#runtime.clock.now();
+    if (this.#probe.ask()) this.#begunAt = now;
+  }
+
+  #failed(why: ConnectionEnd, askedAt: Instant | undefined): void {
+    const wasOpen = this.#wasOpen;
+    this.#wasOpen = false;
+    this.#on.failed(why, askedAt ?? this.#begunAt, wasOpen);
+    // The end of a connection is no word about the node yet: a new one is tried at once.
+    if (wasOpen && !this.#closed) this.askNow();
+  }
+
+  /** Takes effect with the next question, which is brought forward if that is sooner. */
+  pace(interval: Duration): void {
+    if (interval === this.#interval || this.#closed) return;
+    const sooner = interval < this.#interval;
+    this.#interval = interval;
+    if (sooner) this.askNow();
+  }
+
+  askNow(): void {
+    if (this.#closed) return;
+    this.#ask();
+    this.#schedule(this.#interval);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancel?.();
+    this.#probe.close();
+  }
+}
