@@ -21,13 +21,13 @@ function program(io: Io, version: string): Command {
   const made = new Command('kvctl')
     .description('Manage Apache Kvrocks clusters through their controller.')
     .version(version, '-V, --version', 'the version of kvctl')
-    .showHelpAfterError('(kvctl --help lists the commands, kvctl <command> --help its flags)')
     .addHelpText('after', `\n${exitHelp}`);
   for (const { option } of globals) made.addOption(option);
   for (const each of COMMANDS) made.addCommand(each(io));
   everyCommand(made, (command) =>
     command
       .exitOverride()
+      .showHelpAfterError('(kvctl --help lists the commands, kvctl <command> --help its flags)')
       .configureHelp({ showGlobalOptions: true })
       .configureOutput({
         writeOut: (text) => io.out(text),

@@ -93,6 +93,9 @@ interface Circumstances extends Target {
   readonly timedOut: boolean;
 }
 
+/** What `fetch` says, in place of a code, of a port on its list of those that it never connects to. */
+const BAD_PORT = 'bad port';
+
 /** Codes of the platform for a connection that was never made: nothing can have happened. */
 const NEVER_MADE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection is refused',
@@ -101,12 +104,14 @@ const NEVER_MADE: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'the host cannot be reached',
   ENETUNREACH: 'the network cannot be reached',
   UND_ERR_CONNECT_TIMEOUT: 'nothing accepts the connection',
+  [BAD_PORT]: 'this port is reserved for another protocol',
 };
 
 function codeOf(error: unknown): string | undefined {
   const cause: unknown = error instanceof Error ? error.cause : undefined;
-  if (typeof cause !== 'object' || cause === null || !('code' in cause)) return undefined;
-  return typeof cause.code === 'string' ? cause.code : undefined;
+  if (!(cause instanceof Error)) return undefined;
+  if (cause.message === BAD_PORT) return BAD_PORT;
+  return 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
 }
 
 export function failureOfFetch(error: unknown, { host, timeout, where, write, timedOut }: Circumstances): Failure {

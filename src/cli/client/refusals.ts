@@ -19,7 +19,7 @@ interface Meaning {
 // Total on purpose: a new code of the API compiles once it has its exit code here.
 const meanings: Readonly<Record<Code, Meaning>> = {
   already_exists: { exit: 'refused' },
-  not_found: { exit: 'missing', next: listWhatIsThere },
+  not_found: { exit: 'missing', next: (where) => listWhatIsThere(where) },
   invalid: { exit: 'usage' },
   not_empty: {
     exit: 'refused',
@@ -61,11 +61,8 @@ export function line(command: string, { namespace, cluster }: Partial<Where>): s
 
 export const statusLine = (where: Where): string => line('status', where);
 
-function listWhatIsThere({ namespace, cluster }: Where): string {
-  if (namespace === undefined) return `See what is there: ${line('list namespaces', {})}`;
-  if (cluster === undefined) return `See what is there: ${line('list namespaces', {})}`;
-  return `See what is there: ${line('list clusters', { namespace })}, ${line('get cluster', { namespace, cluster })}`;
-}
+const listWhatIsThere = ({ namespace, cluster }: Where): string =>
+  `See what is there: ${cluster === undefined ? line('list namespaces', {}) : line('list clusters', { namespace })}`;
 
 const isObject = (value: unknown): value is { readonly [member: string]: unknown } =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

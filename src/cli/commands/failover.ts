@@ -44,7 +44,7 @@ export const failover = group(
       const cluster = await clusterAt(session, place);
       const found = findShard(cluster, session.arg(0));
       const wanted = session.get(preferred);
-      const node = wanted === undefined ? undefined : findNode(cluster, wanted, found.shard.id).node;
+      const node = wanted === undefined ? undefined : findNode(cluster, wanted, session.arg(0)).node;
       const { query, header } = session.writing;
       const rehearsal = session.get(dryRun);
       const data = await session.ask(
