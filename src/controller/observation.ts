@@ -73,6 +73,7 @@ export class NodeWatch implements NodeView {
   attached: Told | null = null;
   promoted: Told | null = null;
   busySince: Instant | null = null;
+  returnAfter: Instant = Number.NEGATIVE_INFINITY;
   rsid: boolean | null = null;
   dangers: NodeView['dangers'] = [];
   serverVersion: string | null = null;
@@ -82,6 +83,7 @@ export class NodeWatch implements NodeView {
   readonly #ringAt = new Float64Array(RING).fill(Number.NEGATIVE_INFINITY);
   readonly #ringSequence = new Float64Array(RING);
   #ringNext = 0;
+  #departures = 0;
 
   constructor(id: NodeId, highest: Sequence, now: Instant, wall: number) {
     this.id = id;
@@ -230,8 +232,15 @@ export class NodeWatch implements NodeView {
     if (learned.serverVersion !== undefined) this.serverVersion = learned.serverVersion;
   }
 
+  /** It left the topology: the first return is free, each further one is put off twice as long as the one before. */
+  left(now: Instant): void {
+    this.returnAfter = this.#departures === 0 ? now : now + Math.min(60_000, 500 * 2 ** this.#departures);
+    this.#departures++;
+  }
+
   /** The node was copied whole, or attached anew: what it was seen at before counts no more. */
   restart(highest: Sequence): void {
+    this.#departures = 0;
     this.highest = highest;
   }
 }

@@ -565,7 +565,8 @@ export class Supervisor {
       if (old?.proof !== node.proof && node.proof !== null) this.watchOf(node.id)?.restart(node.highest);
       if (old?.membership !== node.membership || old?.attaching !== node.attaching) {
         const watch = this.watchOf(node.id);
-        if (watch !== undefined && node.attaching !== null) watch.attached = null;
+        if (node.attaching !== null && watch !== undefined) watch.attached = null;
+        if (node.membership === 'away' && old?.membership === 'member') watch?.left(now);
       }
     }
     this.#watchNodes();

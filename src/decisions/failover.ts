@@ -145,6 +145,13 @@ const base = ({ kind, id, range, source, target, slotOnly, by, startedAt }: Move
   startedAt,
 });
 
+/** What was written after the last probe is not known before the old master is read again. */
+function missing(known: Sequence): string {
+  return known === 0
+    ? 'the replica has all that was last seen of it'
+    : `the replica lacks ${known} records that were seen of it`;
+}
+
 /** All deaths in one version. A drain elsewhere is restored with it: no other version may be told meanwhile. */
 function commitDeaths(world: World, deaths: readonly Death[]): Proposal {
   const version = world.intended.cluster.version + 1;
@@ -168,7 +175,7 @@ function commitDeaths(world: World, deaths: readonly Death[]): Proposal {
     if (open?.shard === shard.id) next = withoutOperation(next, open.id);
     events.push({
       kind: 'failover',
-      message: `${death.node} replaces ${shard.master} as master: ${death.verdict.because}; at most ${death.mayLose} records may be lost`,
+      message: `${death.node} replaces ${shard.master} as master: ${death.verdict.because}, and ${missing(death.mayLose)}`,
       by: 'controller',
       shard: shard.id,
       node: death.node,
@@ -176,7 +183,7 @@ function commitDeaths(world: World, deaths: readonly Death[]): Proposal {
         how: death.verdict.how,
         since_break_ms: Math.round(world.now - death.verdict.brokeAt),
         sequence: death.sequence,
-        may_lose: death.mayLose,
+        known_missing: death.mayLose,
         refused: whyNot(death.judged),
       },
     });

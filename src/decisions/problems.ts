@@ -19,6 +19,9 @@ export interface Finding {
   readonly command: string | null;
 }
 
+/** A link is down for a moment after each change of master, in ms. */
+const LINK_GRACE = 3_000;
+
 function where(world: World): string {
   const { namespace, name } = world.intended.cluster;
   return `-n ${namespace} -c ${name}`;
@@ -171,7 +174,8 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
         node.membership === 'member' &&
         view.state === 'up' &&
         view.says === 'slave' &&
-        view.link === 'down' &&
+        view.linkDownAt !== null &&
+        world.now - view.linkDownAt > LINK_GRACE &&
         !lostLink(world, shard)
       ) {
         push({

@@ -37,11 +37,13 @@ export function wayBack(world: World, shard: Shard, node: Node): Return {
   }
   if (view.askedAt < Math.max(world.now - READ_WITHIN, world.trustFrom)) return { kind: 'wait', for: 'a fresh answer' };
   if (view.myId === null) return { kind: 'wait', for: 'its id' };
+  if (world.now < view.returnAfter) return { kind: 'wait', for: 'a pause after its last try' };
   if (view.sequence === 0) return { kind: 'attach', how: 'empty' };
   if (!identified(view)) {
     return { kind: 'refused', verdict: { may: false, why: 'unproven', by: view.sequence }, sequence: view.sequence };
   }
-  if (view.says === 'master' && view.fenced?.version !== world.intended.cluster.version) return { kind: 'fence' };
+  // What fenced it names it no more than the committed version does, for as long as that connection is open.
+  if (view.says === 'master' && view.fenced === null) return { kind: 'fence' };
   if (rsidOnBoth(world, shard, view)) return { kind: 'attach', how: 'copied' };
   const sequence = view.says === 'master' ? (view.fenced?.sequence ?? view.sequence) : view.sequence;
   const verdict = mayFollow(shard, node, sequence, view.highest);
@@ -87,7 +89,7 @@ function stepMember(world: World, shard: Shard, node: Node): Step | undefined {
   const { version } = world.intended.cluster;
   if (view.says === 'master') {
     // A fresh node says so too until it is told; one with a past must be fenced and read before it follows anybody.
-    const fresh = view.sequence === 0 || view.fenced?.version === version;
+    const fresh = view.sequence === 0 || view.fenced !== null;
     const followsAfterDrain = switchoverOf(world.intended)?.from === node.id;
     if (fresh || followsAfterDrain || view.version === version || view.myId === null || view.busySince !== null)
       return undefined;

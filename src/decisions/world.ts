@@ -83,6 +83,8 @@ export interface NodeView {
   readonly attached: Told | null;
   /** Answered its promotion. */
   readonly promoted: Told | null;
+  /** It left the topology again and again: it is not let back before this. */
+  readonly returnAfter: Instant;
   /** A SETNODES is under way since; null when none. */
   readonly busySince: Instant | null;
   /** `use-rsid-psync yes`: the server compares histories itself. */
