@@ -13,7 +13,7 @@ import { failureOf, wordsOf } from './failures.ts';
 export const FORMAT = 1;
 
 /** Bytes of log, about, after which it is moved into the database proper, outside of any commit. */
-const CHECKPOINT_EVERY = 4 * 1024 * 1024;
+export const CHECKPOINT_EVERY = 4 * 1024 * 1024;
 const PAGE = 4096;
 
 export interface Judged {
@@ -172,9 +172,13 @@ export class Database {
     return judged;
   }
 
-  /** Moves the log into the file when it has grown; false when there was no room for that. */
+  /** Whether the log has grown so far that it should be moved into the file. */
+  get untidy(): boolean {
+    return this.#written >= CHECKPOINT_EVERY;
+  }
+
+  /** Moves the log into the file, so that its space is used again; false when there was no room for that. */
   tidy(): boolean {
-    if (this.#written < CHECKPOINT_EVERY) return true;
     this.#written = 0;
     try {
       this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');

@@ -34,7 +34,7 @@ export interface EmbeddedStoreOptions {
   readonly runtime: Runtime;
   /** Commits with no key outside this prefix answer `failed` when the disk is full, while the others still find room. */
   readonly historyPrefix?: string;
-  /** Bytes kept for those others; default 8 MiB. */
+  /** Bytes kept for those others; default 8 MiB. Less than 5 MiB may not outlast a full disk: the log needs that much. */
   readonly reserve?: number;
 }
 

@@ -76,8 +76,21 @@ class Keeper {
     }
     say({ kind: 'replies', replies });
     if (closing !== undefined) return false;
-    if (this.#database?.tidy() === false) this.#reserve.spend();
+    this.#tidy();
     return true;
+  }
+
+  #tidy(): void {
+    const database = this.#database;
+    if (database === undefined) return;
+    // On a full disk the log must not grow at all.
+    if (!database.untidy && !this.#reserve.spent) return;
+    if (!database.tidy()) this.#makeRoom();
+  }
+
+  /** Gives the reserve to the file's growth by what is in the log; from then on commits use the log's space again. */
+  #makeRoom(): void {
+    if (this.#reserve.spend()) this.#database?.tidy();
   }
 
   #answer(request: Extract<Request, { kind: 'read' | 'list' }>): Reply {
@@ -113,7 +126,7 @@ class Keeper {
       return database.commit(group);
     } catch (error) {
       if (error instanceof Uncertain) return group.map(() => this.#unknown(error));
-      if (failureOf(error) === 'full') this.#reserve.spend();
+      if (failureOf(error) === 'full') this.#makeRoom();
       // One bad commit must not fail its neighbours.
       return group.map((writes) => this.#commitAlone(writes));
     }
@@ -127,7 +140,7 @@ class Keeper {
       return database.commit([writes])[0] ?? failed('not judged');
     } catch (error) {
       if (error instanceof Uncertain) return this.#unknown(error);
-      if (failureOf(error) === 'full') this.#reserve.spend();
+      if (failureOf(error) === 'full') this.#makeRoom();
       return failed(wordsOf(error));
     }
   }
@@ -160,9 +173,11 @@ class Keeper {
   }
 }
 
+/** Taking history away makes room: that is always tried. */
 function isHistory(writes: readonly Write[]): boolean {
   const { history } = settings;
-  return history !== '' && writes.length > 0 && writes.every(({ key }) => key.startsWith(history));
+  if (history === '' || writes.every(({ value }) => value === null)) return false;
+  return writes.every(({ key }) => key.startsWith(history));
 }
 
 try {
