@@ -1,11 +1,11 @@
 /** The program `kvrocks-emulator`: emulated nodes in one process, until it is told to stop. */
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startControl } from './control.ts';
 import { Settings } from './settings.ts';
 import { Shell } from './shell.ts';
-import { codeOf, folderStore, memoryStore } from './store.ts';
+import { codeOf, folderStore, makeFolder, memoryStore } from './store.ts';
 
 const HELP = `kvrocks-emulator: Kvrocks 2.14 nodes in cluster mode, for tests and for trying things out.
 
@@ -118,7 +118,7 @@ function storeOf(options: Options, place: { readonly host: string; readonly port
   if (dir === undefined) return memoryStore();
   const own = count === 1 ? dir : join(dir, addresses ? place.host : String(place.port));
   try {
-    mkdirSync(own, { recursive: true });
+    makeFolder(own);
     accessSync(own, constants.W_OK);
     return folderStore(own);
   } catch (error) {

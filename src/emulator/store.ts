@@ -1,6 +1,16 @@
 /** Where a node keeps nodes.conf, its data file and its configuration: a folder, or memory for short lives. */
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { StoredState } from './events.ts';
 
 export interface NodeStore {
@@ -47,7 +57,7 @@ export function memoryStore(): NodeStore {
  * Throws if the folder cannot be written.
  */
 export function folderStore(dir: string): NodeStore {
-  mkdirSync(dir, { recursive: true });
+  makeFolder(dir);
   const nodesFile = join(dir, 'nodes.conf');
   const dataFile = join(dir, 'data.log');
   const configFile = join(dir, 'kvrocks.conf');
@@ -90,6 +100,13 @@ export function folderStore(dir: string): NodeStore {
       fd = undefined;
     },
   };
+}
+
+/** Makes a folder and those above it. Node's own recursive way does not return from places such as /proc. */
+export function makeFolder(dir: string): void {
+  if (existsSync(dir)) return;
+  if (!existsSync(dirname(dir))) makeFolder(dirname(dir));
+  mkdirSync(dir);
 }
 
 function wholeLines(text: string): readonly string[] {
