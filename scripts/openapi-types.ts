@@ -1,6 +1,9 @@
 /**
  * TypeScript types of an OpenAPI 3.1 document, in the form that `openapi-fetch` reads: `paths` and `components`.
  * Lists are mutable ones, as that library's own types ask for. Only what our own schemas use is known; anything else stops the generation instead of becoming `unknown`.
+ *
+ * Why not `openapi-typescript`: it needs the compiler API of TypeScript 5 beside the TypeScript 7 that checks types
+ * here, which npm resolves only in a workspace of its own, with thirty packages more to install.
  */
 
 type Json = { readonly [key: string]: unknown };
@@ -52,7 +55,7 @@ function union(types: readonly string[]): string {
 }
 
 /** The type of one schema. Throws for a keyword that it does not know, naming the place. */
-export function typeOf(value: unknown, where: string): string {
+function typeOf(value: unknown, where: string): string {
   if (value === true) return 'unknown';
   const schema = object(value, where);
   for (const word of Object.keys(schema)) {

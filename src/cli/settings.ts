@@ -58,7 +58,7 @@ function flag(flags: string, help: string): Setting<boolean> {
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Milliseconds of `90`, `90s`, `500ms`, `10m`, `2h`, `1d`; a bare number is seconds. */
-export function parseDuration(text: string): number {
+function parseDuration(text: string): number {
   const match = /^([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)?$/.exec(text);
   const unit = UNITS[match?.[2] ?? 's'];
   if (match === null || unit === undefined) {

@@ -10,7 +10,7 @@ import { run } from './program.ts';
 /** Waits of kvctl are so much shorter, and its clock as much faster. */
 const FASTER = 20;
 
-export interface Transcript {
+interface Transcript {
   readonly code: number;
   readonly out: string;
   readonly err: string;

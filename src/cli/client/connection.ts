@@ -53,7 +53,7 @@ export async function dataOf<T>(answer: Promise<Answer<T>>, where: Where): Promi
 }
 
 /** Ends a request after `timeout`, or when stopped. */
-export function limit(io: Pick<Io, 'timers' | 'stopped'>, timeout: number) {
+function limit(io: Pick<Io, 'timers' | 'stopped'>, timeout: number) {
   const controller = new AbortController();
   let timedOut = false;
   const cancel = io.timers.after(timeout, () => {

@@ -3,7 +3,7 @@ import { type Exit, Failure } from '../exit.ts';
 import { plain, quoted } from '../render/text.ts';
 import type { components } from './schema.gen.ts';
 
-export type Code = components['schemas']['Refused']['error']['code'];
+type Code = components['schemas']['Refused']['error']['code'];
 
 /** What the refused command was about, as far as it was named. */
 export interface Where {
@@ -59,7 +59,7 @@ export function line(command: string, { namespace, cluster }: Partial<Where>): s
   return ['kvctl', command, ...place].join(' ');
 }
 
-export const statusLine = (where: Where): string => line('status', where);
+const statusLine = (where: Where): string => line('status', where);
 
 const listWhatIsThere = ({ namespace, cluster }: Where): string =>
   `See what is there: ${cluster === undefined ? line('list namespaces', {}) : line('list clusters', { namespace })}`;
@@ -95,7 +95,7 @@ export function failureOf(status: number, body: unknown, where: Where): Failure 
 }
 
 /** A line for each reason; members of an object that are no sentence are named. */
-export function detailLines(detail: unknown): readonly string[] {
+function detailLines(detail: unknown): readonly string[] {
   if (detail === undefined || detail === null) return [];
   if (Array.isArray(detail))
     return detail.flatMap((each: unknown) => (isObject(each) ? [objectLine(each)] : detailLines(each)));

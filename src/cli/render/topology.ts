@@ -3,7 +3,7 @@ import type { Cluster, Node, Shard } from '../session.ts';
 import { type Column, table } from './table.ts';
 import { plain } from './text.ts';
 
-export const slotsOf = (shard: Shard): string | null => shard.slot_ranges?.join(' ') ?? null;
+const slotsOf = (shard: Shard): string | null => shard.slot_ranges?.join(' ') ?? null;
 
 /** `5-9 to 2`, or `5-9 from another shard`; null when nothing moves. */
 function moving(shard: Shard): string | null {
