@@ -6,7 +6,7 @@
 import { forcedFailover } from '../decisions/failover.ts';
 import { judgeMaster } from '../decisions/liveness.ts';
 import { choosePromotion, type Judged, whyNot } from '../decisions/promotion.ts';
-import { carries } from '../decisions/telling.ts';
+import { carries } from '../decisions/seen.ts';
 import type { Happening, Proposal, World } from '../decisions/world.ts';
 import { activeMove, type Intended, movesOf, nextVersion, switchoverOf } from '../operations/intended.ts';
 import { binds, type Move, unfinished } from '../operations/move.ts';

@@ -1,7 +1,7 @@
 /** A cluster's status for people, from the committed state and what is seen. */
 
 import { findings } from '../decisions/problems.ts';
-import { carries, playsItsRole } from '../decisions/telling.ts';
+import { carries, playsItsRole } from '../decisions/seen.ts';
 import type { World } from '../decisions/world.ts';
 import type { Operation } from '../operations/intended.ts';
 import type { Address } from '../topology/address.ts';

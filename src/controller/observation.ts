@@ -70,6 +70,7 @@ export class NodeWatch implements NodeView {
   holds: NodeView['holds'] = null;
   holdsSince: Instant = Number.NEGATIVE_INFINITY;
   fenced: Told | null = null;
+  fenceHolds = false;
   attached: Told | null = null;
   promoted: Told | null = null;
   busySince: Instant | null = null;
@@ -123,6 +124,8 @@ export class NodeWatch implements NodeView {
     const version = record.kind === 'not-initialized' ? -1 : record.epoch;
     if (version !== this.version) {
       this.version = version;
+      // A question that was on its way when the fence was answered says nothing of it.
+      if (this.fenced !== null && version < this.fenced.version && record.askedAt > this.fenced.at) this.unfence();
       changed = true;
     }
     return this.#replication(record, now) || changed;
@@ -230,6 +233,16 @@ export class NodeWatch implements NodeView {
     if (learned.rsid !== undefined) this.rsid = learned.rsid;
     if (learned.dangers !== undefined) this.dangers = learned.dangers;
     if (learned.serverVersion !== undefined) this.serverVersion = learned.serverVersion;
+  }
+
+  fence(told: Told): void {
+    this.fenced = told;
+    this.fenceHolds = true;
+  }
+
+  unfence(): void {
+    this.fenced = null;
+    this.fenceHolds = false;
   }
 
   /** It left the topology: the first return is free, each further one is put off twice as long as the one before. */

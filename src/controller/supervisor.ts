@@ -4,7 +4,7 @@
  * the nodes' outboxes. Nothing here ever waits for a node.
  */
 import { brokenPromises } from '../checks/promises.ts';
-import { type Decision, decide, nodesKnow, suspected } from '../decisions/decide.ts';
+import { type Decision, decide, nodesKnow, watchedClosely } from '../decisions/decide.ts';
 import type { ShardReport } from '../decisions/failover.ts';
 import { withFloors } from '../decisions/floor.ts';
 import type { Want } from '../decisions/telling.ts';
@@ -266,7 +266,7 @@ export class Supervisor {
       },
       closed: (connection) => {
         if (watch.fenced?.connection !== connection) return;
-        watch.fenced = null;
+        watch.fenceHolds = false;
         this.#input();
       },
     });
@@ -315,10 +315,10 @@ export class Supervisor {
 
   #told(watch: NodeWatch, want: Want, told: Told | null): void {
     if (told !== null) {
-      if (want.purpose === 'fence' || want.purpose === 'drain' || want.purpose === 'release') watch.fenced = told;
+      if (want.purpose === 'fence' || want.purpose === 'drain' || want.purpose === 'release') watch.fence(told);
       if (want.purpose === 'attach') {
         watch.attached = told;
-        watch.fenced = null;
+        watch.unfence();
       }
       if (want.purpose === 'promote') watch.promoted = told;
       // What was read in the breath is newer than the last probe.
@@ -382,8 +382,8 @@ export class Supervisor {
     this.#reports = decision.reports;
     this.#moveWaitsFor = decision.moveWaitsFor;
     this.#settled = decision.settled;
-    const slow = suspected(world, decision.reports);
-    for (const [id, node] of this.#nodes) node.prober.pace(slow.has(id) ? PROBE_UNDER_SUSPICION : PROBE_INTERVAL);
+    const watched = watchedClosely(world, decision.reports);
+    for (const [id, node] of this.#nodes) node.prober.pace(watched.has(id) ? PROBE_UNDER_SUSPICION : PROBE_INTERVAL);
     if (decision.proposal !== undefined) {
       this.#commit(decision.proposal, undefined);
       return;
@@ -563,10 +563,12 @@ export class Supervisor {
       const old = nodesOf(before.cluster).find((one) => one.id === node.id);
       // A new proof explains a lower number: the node was attached anew or copied whole.
       if (old?.proof !== node.proof && node.proof !== null) this.watchOf(node.id)?.restart(node.highest);
-      if (old?.membership !== node.membership || old?.attaching !== node.attaching) {
+      if (old !== undefined && (old.membership !== node.membership || old.attaching !== node.attaching)) {
         const watch = this.watchOf(node.id);
         if (node.attaching !== null && watch !== undefined) watch.attached = null;
-        if (node.membership === 'away' && old?.membership === 'member') watch?.left(now);
+        // From here on it begins anew, or is copied whole: its old number means nothing.
+        if (node.attaching === 'empty' || node.attaching === 'copied') watch?.restart(0);
+        if (node.membership === 'away' && old.membership === 'member') watch?.left(now);
       }
     }
     this.#watchNodes();

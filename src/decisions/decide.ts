@@ -14,8 +14,9 @@ import type { Jobs } from './jobs.ts';
 import { decideLeaving } from './leaving.ts';
 import { decideMoves } from './moves.ts';
 import { decideExactPromotions, decideRejoins } from './rejoin.ts';
+import { carries, playsItsRole } from './seen.ts';
 import { decideSwitchover } from './switchovers.ts';
-import { carries, playsItsRole, tellingWakesAt, type Want, wants } from './telling.ts';
+import { tellingWakesAt, type Want, wants } from './telling.ts';
 import { DETECTION, type Proposal, soonest, type World } from './world.ts';
 
 /** What the decision needs beyond the world: results of jobs, an operator's word, the age of the stored floors. */
@@ -97,15 +98,17 @@ export function nodesKnow(world: World): boolean {
   );
 }
 
-/** Nodes whose shard is under suspicion: all of them are asked more often, the suspect and its witnesses. */
-export function suspected(world: World, reports: readonly ShardReport[]): ReadonlySet<NodeId> {
-  const shards = new Set(reports.filter((report) => report.verdict.kind !== 'alive').map((report) => report.shard));
+/**
+ * Nodes that are asked more often: the suspect of a shard and its witnesses, the two of a switchover, and replicas that
+ * are not proven before their link was seen up.
+ */
+export function watchedClosely(world: World, reports: readonly ShardReport[]): ReadonlySet<NodeId> {
   const open = switchoverOf(world.intended);
-  if (open !== undefined) shards.add(open.shard);
-  if (shards.size === 0) return new Set();
-  return new Set(
-    world.intended.cluster.shards
-      .filter((shard) => shards.has(shard.id))
-      .flatMap((shard) => shard.nodes.map((node) => node.id)),
-  );
+  const nodes = new Set<NodeId>();
+  for (const shard of world.intended.cluster.shards) {
+    const suspect = reports.some((report) => report.shard === shard.id && report.verdict.kind !== 'alive');
+    for (const node of shard.nodes)
+      if (suspect || open?.shard === shard.id || node.attaching !== null) nodes.add(node.id);
+  }
+  return nodes;
 }

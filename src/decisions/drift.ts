@@ -4,9 +4,10 @@
  * ours is named and left alone until an operator says which one holds.
  */
 import { lookOf, meantFor, nextVersion, switchoverOf } from '../operations/intended.ts';
-import { nodesOf } from '../topology/cluster.ts';
+import { type Node, nodesOf, type Shard } from '../topology/cluster.ts';
 import type { NodeId, Version } from '../topology/ids.ts';
-import { carries, playsItsRole } from './telling.ts';
+import { wayBack } from './rejoin.ts';
+import { carries, playsItsRole } from './seen.ts';
 import type { NodeView, Proposal, World } from './world.ts';
 
 export type Drift =
@@ -45,6 +46,18 @@ function driftOf(world: World, view: NodeView | undefined, roleIsRight: boolean)
   return { kind: 'none' };
 }
 
+/** An old master that carries the committed number unfenced: only a higher one can fence it. */
+function mustBeFencedAnew(world: World, shard: Shard, node: Node): boolean {
+  const view = world.view(node.id);
+  const led = world.view(shard.master)?.state === 'up';
+  return (
+    led &&
+    view?.version === world.intended.cluster.version &&
+    view.holds !== null &&
+    wayBack(world, shard, node).kind === 'fence'
+  );
+}
+
 /** What is wrong with a node's topology that a push cannot mend. */
 export function drift(world: World, node: NodeId): Drift {
   const { intended } = world;
@@ -52,20 +65,9 @@ export function drift(world: World, node: NodeId): Drift {
     const member = shard.nodes.find((one) => one.id === node);
     if (member === undefined) continue;
     if (member.membership === 'away') {
-      const view = world.view(node);
-      const fenced = view?.fenced?.version === intended.cluster.version;
-      const found = driftOf(world, view, true);
-      // An old master that came back unfenced at the committed number: only a higher one can fence it.
-      return found.kind === 'none' &&
-        view?.state === 'up' &&
-        view.says === 'master' &&
-        view.version === intended.cluster.version &&
-        view.holds !== null &&
-        !fenced &&
-        view.sequence !== 0 &&
-        view.myId === node
-        ? { kind: 'ours', seen: intended.cluster.version, what: 'it must be fenced and read again' }
-        : found;
+      const found = driftOf(world, world.view(node), true);
+      if (found.kind !== 'none' || !mustBeFencedAnew(world, shard, member)) return found;
+      return { kind: 'ours', seen: intended.cluster.version, what: 'it must be fenced and read again' };
     }
     return driftOf(world, world.view(node), playsItsRole(world, shard, member) || !carries(world, member));
   }

@@ -15,7 +15,7 @@ import { type Cluster, masterOf, type Shard, shardOf, withShard } from '../topol
 import { covers, formatRange, subtract, union } from '../topology/slots.ts';
 import { namedReplicas } from '../topology/text.ts';
 import type { Migrate } from './jobs.ts';
-import { carries, playsItsRole } from './telling.ts';
+import { carries, playsItsRole } from './seen.ts';
 import type { Happening, Proposal, World } from './world.ts';
 
 export interface MoveDecision {

@@ -106,6 +106,24 @@ function stateFinding(world: World, shard: Shard | undefined, view: NodeView): F
   }
 }
 
+/** A replica that follows and is never promoted, since it has lost something or nobody knows what it holds. */
+function unprovenFinding(shard: Shard, node: Node): Finding | undefined {
+  if (node.id === shard.master || node.membership === 'away' || node.proof !== null || node.attaching !== null)
+    return undefined;
+  return {
+    code: 'UNPROVEN',
+    severity: 'warning',
+    shard: shard.id,
+    node: node.id,
+    message: `${node.id} follows its master, and nothing proves that it holds all of it: it is never promoted`,
+    waitingFor: 'an operator',
+    command: emptied(node),
+  };
+}
+
+const emptied = (node: Node): string =>
+  `stop the node at ${formatAddress(node.address)}, save and empty its data folder, start it again`;
+
 function awayFinding(world: World, shard: Shard, node: Node): Finding | undefined {
   const back = wayBack(world, shard, node);
   if (back.kind !== 'refused') return undefined;
@@ -116,7 +134,6 @@ function awayFinding(world: World, shard: Shard, node: Node): Finding | undefine
     diverged: `it holds ${by} records that the shard does not have`,
     'fell-back': `it has lost ${by} records and may have written since`,
   }[why];
-  const address = formatAddress(node.address);
   return {
     code: why === 'diverged' ? 'DIVERGED' : 'UNPROVEN',
     severity: 'error',
@@ -124,7 +141,7 @@ function awayFinding(world: World, shard: Shard, node: Node): Finding | undefine
     node: node.id,
     message: `${node.id} may not follow ${shard.master}: ${words}`,
     waitingFor: 'an operator',
-    command: `stop the node at ${address}, save and empty its data folder, start it again`,
+    command: emptied(node),
   };
 }
 
@@ -146,7 +163,7 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
       const view = world.view(node.id);
       if (view === undefined) continue;
       push(stateFinding(world, shard, view));
-      if (node.membership === 'away') push(awayFinding(world, shard, node));
+      push(node.membership === 'away' ? awayFinding(world, shard, node) : unprovenFinding(shard, node));
       const found = drift(world, node.id);
       if (found.kind === 'foreign') {
         push({

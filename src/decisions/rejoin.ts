@@ -6,7 +6,7 @@ import { type Intended, nextVersion, switchoverOf } from '../operations/intended
 import { type Attach, type Node, newestEntry, type Shard, withNode, withShard } from '../topology/cluster.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
 import { type MayFollow, mayFollow } from '../topology/lineage.ts';
-import { carries } from './telling.ts';
+import { carries } from './seen.ts';
 import type { Happening, NodeView, Proposal, World } from './world.ts';
 
 /** Answers older than this say too little about a node that is to be attached, in milliseconds. */
@@ -42,12 +42,14 @@ export function wayBack(world: World, shard: Shard, node: Node): Return {
   if (!identified(view)) {
     return { kind: 'refused', verdict: { may: false, why: 'unproven', by: view.sequence }, sequence: view.sequence };
   }
-  // What fenced it names it no more than the committed version does, for as long as that connection is open.
   if (view.says === 'master' && view.fenced === null) return { kind: 'fence' };
-  if (rsidOnBoth(world, shard, view)) return { kind: 'attach', how: 'copied' };
   const sequence = view.says === 'master' ? (view.fenced?.sequence ?? view.sequence) : view.sequence;
+  const rsid = rsidOnBoth(world, shard, view);
   const verdict = mayFollow(shard, node, sequence, view.highest);
-  return verdict.may ? { kind: 'attach', how: verdict.how } : { kind: 'refused', verdict, sequence };
+  if (!rsid && !verdict.may) return { kind: 'refused', verdict, sequence };
+  // The attach must go out on the connection that the fence was answered on.
+  if (view.says === 'master' && !view.fenceHolds) return { kind: 'fence' };
+  return { kind: 'attach', how: rsid ? 'copied' : verdict.may ? verdict.how : 'copied' };
 }
 
 /** Whether the answer to its attach confirms it; undefined while it has not answered. */
@@ -89,7 +91,7 @@ function stepMember(world: World, shard: Shard, node: Node): Step | undefined {
   const { version } = world.intended.cluster;
   if (view.says === 'master') {
     // A fresh node says so too until it is told; one with a past must be fenced and read before it follows anybody.
-    const fresh = view.sequence === 0 || view.fenced !== null;
+    const fresh = view.sequence === 0 || view.fenceHolds;
     const followsAfterDrain = switchoverOf(world.intended)?.from === node.id;
     if (fresh || followsAfterDrain || view.version === version || view.myId === null || view.busySince !== null)
       return undefined;
@@ -144,7 +146,12 @@ function stepAway(world: World, shard: Shard, node: Node): Step | undefined {
   const back = wayBack(world, shard, node);
   if (back.kind !== 'attach') return undefined;
   return {
-    shard: withNode(shard, node.id, (old) => ({ ...old, membership: 'member', attaching: back.how })),
+    shard: withNode(shard, node.id, (old) => ({
+      ...old,
+      membership: 'member',
+      attaching: back.how,
+      highest: back.how === 'within' ? old.highest : 0,
+    })),
     event: {
       kind: 'node.attached',
       message: `${node.id} may follow ${shard.master}: ${back.how}`,

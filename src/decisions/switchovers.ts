@@ -6,7 +6,7 @@ import type { Instant } from '../runtime/runtime.ts';
 import { type Node, shardOf, withNode, withShard } from '../topology/cluster.ts';
 import { promoted } from './failover.ts';
 import type { Chase } from './jobs.ts';
-import { carries } from './telling.ts';
+import { carries } from './seen.ts';
 import type { Proposal, World } from './world.ts';
 
 export interface SwitchoverDecision {
@@ -23,7 +23,7 @@ function seenWhileDraining(world: World, open: Switchover & { phase: 'draining' 
     return { event: { kind: 'controller-changed', why: 'the controller that drained it is gone' } };
   const from = world.view(open.from);
   if (from?.brokeAt != null) return { event: { kind: 'old-master-gone', why: 'the old master stopped answering' } };
-  const drained = from?.fenced?.version === open.version ? from.fenced : null;
+  const drained = from?.fenceHolds === true && from.fenced?.version === open.version ? from.fenced : null;
   if (drained === null) {
     const until = trace.phaseAt + SWITCHOVER_BOUNDS.drain;
     return world.now >= until

@@ -12,6 +12,7 @@ import { fingerprint } from '../topology/fingerprint.ts';
 import type { NodeId, Version } from '../topology/ids.ts';
 import { namedReplicas, releasingText } from '../topology/text.ts';
 import { lostData } from './liveness.ts';
+import { carries } from './seen.ts';
 import type { NodeView, World } from './world.ts';
 
 export interface Want {
@@ -29,25 +30,6 @@ export interface Want {
   readonly breath: boolean;
   /** Goes out at once on a connection of its own, whatever else is under way. */
   readonly urgent: boolean;
-}
-
-/** The node carries the committed version: number, content and role were read back. */
-export function carries(world: World, node: Pick<Node, 'id'>): boolean {
-  const { intended } = world;
-  const view = world.view(node.id);
-  const { version } = intended.cluster;
-  return (
-    view !== undefined &&
-    view.version === version &&
-    view.holds?.version === version &&
-    view.holds.fingerprint === lookOf(intended).fingerprint
-  );
-}
-
-/** It says the role that the topology gives it. */
-export function playsItsRole(world: World, shard: Shard, node: Node): boolean {
-  const says = world.view(node.id)?.says;
-  return says === (shard.master === node.id ? 'master' : 'slave');
 }
 
 /** A node hears nothing before it has answered as itself, and nothing while it carries something that is above us. */
@@ -135,8 +117,8 @@ function wantAway(world: World, node: Node): Want | undefined {
   const view = world.view(node.id);
   if (!canHear(world, view) || !meantFor(intended, node.id) || switchoverOf(intended) !== undefined) return undefined;
   const { version } = intended.cluster;
-  if (view.says !== 'master' || view.sequence === 0 || view.fenced?.version === version) return undefined;
-  if (view.version === version) return undefined;
+  // At the committed number nothing can fence it any more: that is drift, and needs a new version.
+  if (view.says !== 'master' || view.sequence === 0 || view.version === version) return undefined;
   const { text } = lookOf(intended);
   return {
     node: node.id,

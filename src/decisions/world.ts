@@ -77,8 +77,10 @@ export interface NodeView {
   readonly holds: { readonly version: Version; readonly fingerprint: string } | null;
   /** When `holds` was read. */
   readonly holdsSince: Instant;
-  /** Answered a fence or a drain on a connection that is still open. */
+  /** Its answer to the last fence or drain, while it carries that version or a higher one. */
   readonly fenced: Told | null;
+  /** The connection that answered it is still open: what was read behind the fence holds. */
+  readonly fenceHolds: boolean;
   /** Answered the text that made it a replica; its number in that breath. */
   readonly attached: Told | null;
   /** Answered its promotion. */
