@@ -3,13 +3,17 @@
  * `Host`. Programs send none of the first two.
  */
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { Refusal } from '../controller/refusal.ts';
 import { show } from './members.ts';
 
 const LOOPBACK = /^(?:::1|(?:::ffff:)?127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})$/;
 
 export const isLoopback = (address: string | undefined): boolean => address !== undefined && LOOPBACK.test(address);
+
+/** An address in numbers, IPv6 bare: nobody can rebind it. */
+export const isNumeric = (host: string): boolean =>
+  ipaddr.IPv4.isValidFourPartDecimal(host) || ipaddr.IPv6.isValid(host);
 
 /** Without its port, lower case, IPv6 bare. Undefined for what is no host. */
 function hostName(host: string): string | undefined {
@@ -28,7 +32,7 @@ export interface Listening {
 function hostFault(host: string, listening: Listening): string | undefined {
   if (!listening.loopback) return undefined;
   const name = hostName(host);
-  if (name !== undefined && (name === 'localhost' || isIP(name) !== 0)) return undefined;
+  if (name !== undefined && (name === 'localhost' || isNumeric(name))) return undefined;
   if (name !== undefined && listening.names.some((own) => own.toLowerCase() === name)) return undefined;
   return `the Host ${show(host)} is not this server; allowed: localhost, a numeric address, or the name it listens on`;
 }
@@ -44,7 +48,9 @@ function originFault(origin: string, host: string | undefined): Refusal | undefi
 }
 
 /** Whether this request may be served; remembers the last good `Host`, since nearly all requests bring the same. */
-export function hostGuard(listening: () => Listening): (request: IncomingMessage) => Refusal | undefined {
+export function hostGuard(
+  listening: () => Listening,
+): (request: Pick<IncomingMessage, 'method' | 'headers'>) => Refusal | undefined {
   let good: string | undefined;
   return ({ method, headers }) => {
     const host = headers.host;

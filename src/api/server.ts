@@ -1,7 +1,6 @@
 /** The HTTP edge: limits, tolerance, envelope and guards around the routes. */
 
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
 import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type TObject, Type } from 'typebox';
 import type { ControlPlane } from '../controller/control-plane.ts';
@@ -13,7 +12,7 @@ import { readBody } from './body.ts';
 import type { Api, ApiLog } from './context.ts';
 import { answerTo, BODY_LIMIT, HEADER_LIMIT, rawAnswer } from './errors.ts';
 import { type EventStreams, eventStreams } from './event-stream.ts';
-import { hostGuard, isLoopback } from './guard.ts';
+import { hostGuard, isLoopback, isNumeric } from './guard.ts';
 import { COMMON_HEADERS, JSON_TYPE } from './headers.ts';
 import { objectReader } from './members.ts';
 import { routeTable } from './route-table.ts';
@@ -29,28 +28,36 @@ export interface ApiSettings {
   readonly allowReveal?: boolean | undefined;
   /** Names under which users reach it when it is bound to loopback, beside `localhost` and numeric addresses. */
   readonly names?: readonly string[] | undefined;
+  readonly arrival?: ArrivalLimits | undefined;
   readonly runtime?: Pick<Runtime, 'clock' | 'timers'> | undefined;
 }
 
-// A request must be there within these, or its connection ends: a client that sends a byte a second holds nothing.
-const HEADERS_WITHIN = 10_000;
-const REQUEST_WITHIN = 30_000;
-const CHECKED_EACH = 5_000;
+/** Milliseconds within which a request must be there, or its connection ends: a byte a second holds nothing for long. */
+export interface ArrivalLimits {
+  readonly headers: number;
+  /** Headers and body. */
+  readonly request: number;
+  /** How often connections are looked at. */
+  readonly checkedEach: number;
+}
+
+const ARRIVAL: ArrivalLimits = { headers: 10_000, request: 30_000, checkedEach: 5_000 };
+
 /** Above what proxies and browsers keep connections for, so that they end them first. */
 const KEPT_ALIVE = 65_000;
 
-function newServer(): Api {
+function newServer(arrival: ArrivalLimits): Api {
   return Fastify({
     logger: false,
     bodyLimit: BODY_LIMIT,
-    requestTimeout: REQUEST_WITHIN,
+    requestTimeout: arrival.request,
     keepAliveTimeout: KEPT_ALIVE,
     forceCloseConnections: true,
     return503OnClosing: false,
     http: {
       maxHeaderSize: HEADER_LIMIT,
-      headersTimeout: HEADERS_WITHIN,
-      connectionsCheckingInterval: CHECKED_EACH,
+      headersTimeout: arrival.headers,
+      connectionsCheckingInterval: arrival.checkedEach,
     },
     // Names are bounded by the headers' limit; a longer one than the router's own 100 is unknown, not unroutable.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: HEADER_LIMIT },
@@ -108,7 +115,7 @@ export function createApi(settings: ApiSettings): Api {
   const { plane, log } = settings;
   const { clock, timers } = settings.runtime ?? nodeRuntime();
   const streams = eventStreams(plane, timers);
-  const api = newServer();
+  const api = newServer(settings.arrival ?? ARRIVAL);
   const table = routeTable();
   const guard = hostGuard(() => ({
     loopback: boundToLoopback(api),
@@ -171,7 +178,7 @@ function namesOf(api: Api): readonly string[] {
 
 /** Listens, and resolves with where: the port that was given where `address` asks for port 0. Rejects when it cannot. */
 export async function listen(api: Api, address: Address): Promise<Address> {
-  if (isIP(address.host) === 0) listenNames.set(api.server, address.host);
+  if (!isNumeric(address.host)) listenNames.set(api.server, address.host);
   await api.listen({ host: address.host, port: address.port });
   const at = api.addresses()[0];
   return { host: address.host, port: typeof at === 'object' ? at.port : address.port };
