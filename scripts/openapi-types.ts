@@ -1,6 +1,7 @@
 /**
  * TypeScript types of an OpenAPI 3.1 document, in the form that `openapi-fetch` reads: `paths` and `components`.
- * Lists are mutable ones, as that library's own types ask for. Only what our own schemas use is known; anything else stops the generation instead of becoming `unknown`.
+ * Lists are mutable ones, as that library's own types ask for. Only what our own schemas use is known; anything else
+ * stops the generation instead of becoming `unknown`.
  *
  * Why not `openapi-typescript`: it needs the compiler API of TypeScript 5 beside the TypeScript 7 that checks types
  * here, which npm resolves only in a workspace of its own, with thirty packages more to install.

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { TEST_CLUSTER } from '../api/testing.ts';
 import { Refusal, type RefusalCode, refusals } from '../controller/refusal.ts';
@@ -262,4 +263,23 @@ test('a shard or node that is not there is told with what is', async (t) => {
     out: '',
     err: 'error: shard 0 of cluster test-cluster has no node 127.0.0.1:7003\n',
   });
+});
+
+test('the page on kvctl lists the exit codes and every command', async () => {
+  const page = readFileSync(new URL('../../docs/kvctl.md', import.meta.url), 'utf8');
+  for (const { code, meaning } of Object.values(exits)) assert.ok(page.includes(`| ${code} | ${meaning} |`), meaning);
+  const { kvctl } = terminal();
+  const commandsIn = async (line: string): Promise<readonly string[]> => {
+    const { out } = await kvctl(`${line} --help`);
+    const listed = /\nCommands:\n([\s\S]*?)(\n\n|$)/.exec(out)?.[1] ?? '';
+    return [...listed.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name ?? '').filter((name) => name !== 'help');
+  };
+  const commands = await commandsIn('');
+  assert.equal(commands.length, 13);
+  for (const command of commands) {
+    const members = await commandsIn(command);
+    for (const line of members.length === 0 ? [command] : members.map((member) => `${command} ${member}`)) {
+      assert.ok(page.includes(`kvctl ${line} `) || page.includes(`kvctl ${line}\n`), line);
+    }
+  }
 });
