@@ -104,12 +104,12 @@ test('a reader from another life of the cluster misses nothing of this one', asy
 });
 
 test('heartbeats reach every stream within fifteen turns, and end with the last stream', async (t) => {
-  const { api, plane, port, hand } = await served(t);
+  const { plane, port, hand } = await served(t);
   const readers = await Promise.all(Array.from({ length: 20 }, () => reader(t, port)));
   for (let i = 0; i < 15; i++) hand.run();
   await Promise.all(readers.map((one) => one.until(/\n:\n\n/)));
   for (const one of readers) one.socket.destroy();
-  while (plane.watching(TEST_CLUSTER) > 0) await api.inject({ url: '/healthz' });
+  while (plane.watching(TEST_CLUSTER) > 0) await fetch(`http://127.0.0.1:${port}/healthz`);
   hand.run();
   assert.equal(hand.waiting.size, 0);
 });
