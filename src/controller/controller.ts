@@ -84,6 +84,8 @@ interface Reign {
   readonly claims: Claims;
   /** Names that are being created. */
   readonly creating: Set<Owner>;
+  /** Removals under way: a second one of the same cluster is the first. */
+  readonly removing: Map<Owner, Promise<void>>;
 }
 
 export class Controller implements ControlPlane {
@@ -144,6 +146,7 @@ export class Controller implements ControlPlane {
           setAside: new Map(),
           claims: new Claims(network),
           creating: new Set(),
+          removing: new Map(),
         };
         await this.#load(reign);
         if (this.#stopped) return;
@@ -210,7 +213,10 @@ export class Controller implements ControlPlane {
         }
       },
       ended: () => {
-        void this.#remove(reign, owner);
+        // A failure leaves it for the next start.
+        this.#remove(reign, owner).catch((error: unknown) =>
+          this.#log.warn({ cluster: owner, error: String(error) }, 'an emptied cluster was not removed yet'),
+        );
       },
     };
     const supervisor = new Supervisor(context, remembered(intended), revisions, history);
@@ -534,8 +540,16 @@ export class Controller implements ControlPlane {
     if (done || options.force === true) await this.#remove(reign, owner);
   }
 
+  #remove(reign: Reign, owner: Owner): Promise<void> {
+    const running = reign.removing.get(owner);
+    if (running !== undefined) return running;
+    const removal = this.#removeNow(reign, owner).finally(() => reign.removing.delete(owner));
+    reign.removing.set(owner, removal);
+    return removal;
+  }
+
   /** From the store, then from memory; its nodes are free again. Its history goes with it. */
-  async #remove(reign: Reign, owner: Owner): Promise<void> {
+  async #removeNow(reign: Reign, owner: Owner): Promise<void> {
     const supervisor = reign.clusters.get(owner);
     const [namespace = '', name = ''] = owner.split('/');
     const revisions = supervisor?.revisions ?? reign.setAside.get(owner)?.revisions;
@@ -781,7 +795,7 @@ export class Controller implements ControlPlane {
       );
     }
     if (facts.holdsData && options.force !== true) {
-      throw new Refusal('not_empty', `${formatAddress(address)} holds data; pass force to destroy it`);
+      throw this.#failed([{ node: formatAddress(address), reasons: ['holds data; pass force to destroy it'] }]);
     }
     await this.#connected(address, password, async (connection) => {
       // Fenced first: a text that names another node as the only one. It serves nothing from then on.

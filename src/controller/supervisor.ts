@@ -102,6 +102,7 @@ export class Supervisor {
   #moveWaitsFor: string | undefined;
   #wake: { at: Instant; cancel: Cancel } | undefined;
   #closed = false;
+  #ended = false;
   #noted: Happening[] = [];
 
   constructor(context: SupervisorContext, intended: Intended, revisions: Revisions, history: History) {
@@ -390,7 +391,10 @@ export class Supervisor {
     }
     if (this.#takeCommand(world)) return;
     this.#apply(world, decision);
-    if (this.#intended.ending && this.#intended.cluster.leaving.length === 0) this.#context.ended();
+    if (this.#intended.ending && this.#intended.cluster.leaving.length === 0 && !this.#ended) {
+      this.#ended = true;
+      this.#context.ended();
+    }
   }
 
   #followHandOver(world: World): void {

@@ -165,7 +165,8 @@ export function released(world: World, node: LeavingNode): boolean {
 }
 
 export function wants(world: World): readonly Want[] {
-  if (world.intended.pause !== null) return [];
+  // Slots that are being handed over are told also in a pause: until then only marks in two nodes' memory say who serves.
+  if (world.intended.pause !== null && activeMove(world.intended)?.phase !== 'handing-over') return [];
   const list: Want[] = [];
   for (const shard of world.intended.cluster.shards) {
     for (const node of shard.nodes) {
