@@ -8,7 +8,7 @@ import { type Core, integer, Later, type Outcome } from './core.ts';
 import { lineOf } from './log-lines.ts';
 
 /** Bytes under way to one replica that it has not told to have read. */
-const WINDOW = 256 * 1024;
+const WINDOW = 64 * 1024;
 /** Kvrocks looks for news a thousand times, at least 2 ms apart, before it pings. */
 const PING_EVERY = 2000;
 const PING_SPREAD = 250;

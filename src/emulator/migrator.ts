@@ -19,7 +19,7 @@ const REPLY_TIMEOUT = 1000;
 /** From the reply of a synchronous MIGRATE until the job is put away. */
 const PUT_AWAY = 2;
 /** From the stop flag, set when the node becomes a slave, until the job notices. */
-const STOP_NOTICE = 50;
+const STOP_NOTICE = 60;
 const REPLAY_ROUNDS = 10;
 const RESTORE_FAILED =
   'failed to migrate simple key: failed to send commands to restore a key: wrong response from the destination node';

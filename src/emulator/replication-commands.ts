@@ -27,6 +27,8 @@ export interface ReplicationHost {
 /** Pieces of a full copy are sent so often when `max-replication-mb` limits it. */
 const COPY_EVERY = 10;
 const COPY_PIECE = 2 ** 20;
+/** Bytes of this text for one of the server's files: the log is in it a second time, and nothing is packed. */
+const COPY_SWELL = 2;
 
 export function replicationCommands(core: Core, host: ReplicationHost): NodeCommands {
   const { feeds, counters } = host;
@@ -83,7 +85,7 @@ export function replicationCommands(core: Core, host: ReplicationHost): NodeComm
     counters.syncFull += 1;
     const text = host.copy();
     const limit = core.settings.number('max-replication-mb');
-    const piece = limit === 0 ? COPY_PIECE : Math.ceil((limit * 2 ** 20 * COPY_EVERY) / 1000);
+    const piece = limit === 0 ? COPY_PIECE : Math.ceil((limit * 2 ** 20 * COPY_SWELL * COPY_EVERY) / 1000);
     const began = core.moment.now;
     let at = 0;
     host.send(client, `$${text.length}\r\n`);

@@ -13,9 +13,9 @@ const TICK = 100;
 const PAUSE_AFTER_BREAK = 1000;
 const PAUSE_AFTER_REFUSAL = 10_000;
 /** Bytes read before the master is told so. */
-const CREDIT_EVERY = 64 * 1024;
+const CREDIT_EVERY = 32 * 1024;
 /** Restoring a copied database: closing and opening, and a time for each MB. */
-const RESTORE_BASE = 20;
+const RESTORE_BASE = 12;
 const RESTORE_PER_MB = 3;
 
 type State =
@@ -50,8 +50,8 @@ export class Replication {
   #syncing = false;
   #link: Link | undefined;
   #reader = new ReplyReader();
-  /** What to do with the next reply while greeting. */
-  #expect: (line: string) => void = () => {};
+  /** What to do with the next replies while greeting. */
+  #expected: ((line: string) => void)[] = [];
   #threadStart: Instant | undefined;
   #lastIo = 0;
   #lastAck = 0;
@@ -115,6 +115,7 @@ export class Replication {
     const began = this.#core.moment.now;
     this.#state = 'connecting';
     this.#reader = new ReplyReader();
+    this.#expected = [];
     this.#unreported = 0;
     const timeout = this.#core.settings.number('replication-connect-timeout-ms') || 135_000;
     this.#link = this.#core.dial(this.host, this.port, timeout, {
@@ -158,23 +159,19 @@ export class Replication {
     }
     this.#threadStart ??= this.#core.moment.now;
     this.#state = 'greeting';
+    // All at once: no answer but a refusal changes what is asked next.
     const password = this.#core.settings.get('masterauth');
-    if (password === '') this.#askName();
-    else this.#ask(['AUTH', password], (line) => this.#unlessRefused(line, () => this.#askName()));
-  }
-
-  #askName(): void {
-    this.#ask(['_db_name'], (line) => this.#unlessRefused(line, () => this.#tellPort()));
-  }
-
-  #tellPort(): void {
-    const words = ['replconf', 'listening-port', String(this.#core.port)];
+    const unlessRefused = (line: string) => {
+      if (line.startsWith('-')) this.#pause(PAUSE_AFTER_REFUSAL);
+    };
+    if (password !== '') this.#ask(['AUTH', password], unlessRefused);
+    this.#ask(['_db_name'], unlessRefused);
+    const port = ['replconf', 'listening-port', String(this.#core.port)];
     const announced = this.#core.settings.get('replica-announce-ip');
-    if (announced !== '') words.push('ip-address', announced);
-    this.#ask(words, () => {
+    this.#ask(announced === '' ? port : [...port, 'ip-address', announced], () => {
       if (this.#emptied) this.#askCopy();
-      else this.#askLog();
     });
+    if (!this.#emptied) this.#askLog();
   }
 
   #askLog(): void {
@@ -244,13 +241,8 @@ export class Replication {
   }
 
   #ask(words: readonly string[], expect: (line: string) => void): void {
-    this.#expect = expect;
+    this.#expected.push(expect);
     this.#link?.send(writeCommand(words));
-  }
-
-  #unlessRefused(line: string, go: () => void): void {
-    if (line.startsWith('-')) this.#pause(PAUSE_AFTER_REFUSAL);
-    else go();
   }
 
   #received(bytes: string): void {
@@ -264,7 +256,7 @@ export class Replication {
       const reply = this.#reader.next();
       if (reply === undefined) break;
       if (this.#state === 'greeting') {
-        this.#expect(reply.kind === 'line' ? reply.text : `+${reply.text ?? ''}`);
+        this.#expected.shift()?.(reply.kind === 'line' ? reply.text : `+${reply.text ?? ''}`);
       } else if (this.#state === 'fetching') {
         if (reply.kind === 'bulk' && reply.text !== undefined) this.#fetched(reply.text);
         else this.#fetchFailed();
