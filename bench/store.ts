@@ -12,8 +12,8 @@ import { openEmbeddedStore } from '../src/store/embedded/embedded-store.ts';
 import type { Leadership, Store, Write } from '../src/store/port.ts';
 
 const GOAL = 1.5;
-const ROUNDS = 25;
-const PER_ROUND = 40;
+const ROUNDS = 250;
+const PER_ROUND = 4;
 /** So many clusters, written in turn. */
 const CLUSTERS = 50;
 /** The log is written from its start again after about as much; so is the file beside it. */
@@ -131,7 +131,9 @@ function report(load: Load, ours: readonly number[], bare: readonly number[], by
   console.log(load.name);
   console.log(`  store  ${times(ours)}; ${rate} commits a second`);
   console.log(`  disk   ${times(bare)}; ${bytes} bytes and one fdatasync`);
-  console.log(`  ratio  ${ratio.toFixed(2)} at the median (goal: at most ${GOAL})`);
+  // A group is bound by the processor: what it saves is a fdatasync for each of its commits.
+  const goal = load.together === 1 ? `goal: at most ${GOAL}` : `${(ratio / load.together).toFixed(2)} for each commit`;
+  console.log(`  ratio  ${ratio.toFixed(2)} at the median (${goal})`);
 }
 
 for (const load of LOADS) {

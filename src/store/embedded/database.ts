@@ -13,7 +13,7 @@ import { failureOf, wordsOf } from './failures.ts';
 export const FORMAT = 1;
 
 /** Bytes of log, about, after which it is moved into the database proper, outside of any commit. */
-export const CHECKPOINT_EVERY = 4 * 1024 * 1024;
+const CHECKPOINT_EVERY = 4 * 1024 * 1024;
 const PAGE = 4096;
 
 export interface Judged {
@@ -92,6 +92,8 @@ export class Database {
   readonly #db: DatabaseSync;
   readonly #select: StatementSync;
   readonly #revisionOf: StatementSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
   readonly #range: StatementSync;
@@ -115,6 +117,8 @@ export class Database {
       `);
       this.#select = db.prepare('SELECT key, value, revision FROM records WHERE key = ?');
       this.#revisionOf = db.prepare('SELECT revision FROM records WHERE key = ?');
+      this.#begin = db.prepare('BEGIN IMMEDIATE');
+      this.#commit = db.prepare('COMMIT');
       this.#put = db.prepare(`
         INSERT INTO records (key, value, revision) VALUES (?, ?, ?)
         ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision
@@ -153,7 +157,7 @@ export class Database {
     const before = this.#revision;
     let judged: readonly Judged[];
     try {
-      this.#db.exec('BEGIN IMMEDIATE');
+      this.#begin.run();
       judged = group.map((writes) => this.#judge(writes));
       if (this.#revision !== before) this.#setRevision.run(this.#revision);
       this.#written += 2 * PAGE;
@@ -162,7 +166,7 @@ export class Database {
       throw error;
     }
     try {
-      this.#db.exec('COMMIT');
+      this.#commit.run();
     } catch (error) {
       this.#undo(before);
       // Only a write that found no room has certainly not reached the end of its transaction.

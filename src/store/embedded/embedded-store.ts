@@ -48,9 +48,11 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     reserve: options.reserve ?? RESERVE,
   };
   // Compiled packages hold .js where the checkout holds .ts.
-  const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
+  const file = import.meta.url.endsWith('.ts')
+    ? new URL('./worker.ts', import.meta.url)
+    : new URL('./worker.js', import.meta.url);
   // Without the process' own flags: some of them are about its main module only.
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: settings, execArgv: [] });
+  const worker = new Worker(file, { workerData: settings, execArgv: [] });
   const first = await new Promise<FromWorker>((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
@@ -89,6 +91,7 @@ class EmbeddedStore implements Store {
   /** Why the users of this store can ask nothing any more. */
   #over: string | undefined;
   #dead = false;
+  #outbox: Request[] = [];
   #asked = 0;
 
   constructor(worker: Worker, runtime: Runtime, revision: Revision) {
@@ -171,8 +174,15 @@ class EmbeddedStore implements Store {
         return;
       }
       this.#waiting.set(request.id, { request, settle });
-      this.#worker.postMessage(request);
+      // What is asked in one turn goes over together: one message is cheaper, and its commits become one group.
+      if (this.#outbox.length === 0) queueMicrotask(() => this.#send());
+      this.#outbox.push(request);
     });
+  }
+
+  #send(): void {
+    this.#worker.postMessage(this.#outbox);
+    this.#outbox = [];
   }
 
   #hear(message: FromWorker): void {

@@ -182,10 +182,10 @@ function isHistory(writes: readonly Write[]): boolean {
 
 try {
   const keeper = new Keeper();
-  port.on('message', (first: Request) => {
-    const requests = [first];
+  port.on('message', (first: readonly Request[]) => {
+    const requests = [...first];
     for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port)) {
-      requests.push(more.message);
+      requests.push(...more.message);
     }
     if (!keeper.serve(requests)) port.close();
   });
