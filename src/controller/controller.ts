@@ -537,7 +537,9 @@ export class Controller implements ControlPlane {
       ({ intended }) => intended.cluster.leaving.length === 0,
       Math.max(options.wait ?? 0, END_OPERATIONS),
     );
-    if (done || options.force === true) await this.#remove(reign, owner);
+    if (done || options.force === true) return this.#remove(reign, owner);
+    const left = supervisor.intended.cluster.leaving.map((node) => formatAddress(node.address)).join(', ');
+    throw new Refusal('outcome_unknown', `not reset yet: ${left}; the cluster goes when they are, see its status`);
   }
 
   #remove(reign: Reign, owner: Owner): Promise<void> {

@@ -4,8 +4,10 @@
  * ours is named and left alone until an operator says which one holds.
  */
 import { lookOf, meantFor, nextVersion, switchoverOf } from '../operations/intended.ts';
-import { type Node, nodesOf, type Shard } from '../topology/cluster.ts';
+import { type LeavingNode, type Node, nodesOf, type Shard } from '../topology/cluster.ts';
+import { fingerprint } from '../topology/fingerprint.ts';
 import type { NodeId, Version } from '../topology/ids.ts';
+import { releasingText } from '../topology/text.ts';
 import { wayBack } from './rejoin.ts';
 import { carries, playsItsRole } from './seen.ts';
 import type { NodeView, Proposal, World } from './world.ts';
@@ -71,7 +73,21 @@ export function drift(world: World, node: NodeId): Drift {
     }
     return driftOf(world, world.view(node), playsItsRole(world, shard, member) || !carries(world, member));
   }
-  return { kind: 'none' };
+  const leaving = intended.cluster.leaving.find((one) => one.id === node);
+  return leaving === undefined ? { kind: 'none' } : leavingDrift(world, leaving);
+}
+
+/** A leaving node that has the committed number with another content cannot be told under it. One above is another's. */
+function leavingDrift(world: World, node: LeavingNode): Drift {
+  const { cluster } = world.intended;
+  const view = world.view(node.id);
+  const stuck =
+    view?.state === 'up' &&
+    view.busySince === null &&
+    view.version === cluster.version &&
+    view.holds?.version === cluster.version;
+  if (!stuck || view.holds?.fingerprint === fingerprint(releasingText(cluster, node))) return { kind: 'none' };
+  return { kind: 'ours', seen: cluster.version, what: `its version ${cluster.version} has another content` };
 }
 
 /** Raises the version above what drifting nodes carry; at most once while nothing else happens between. */
@@ -80,7 +96,7 @@ export function decideDrift(world: World, overwrite: boolean): Proposal | undefi
   if (intended.pause !== null || switchoverOf(intended) !== undefined) return undefined;
   let seen: Version = -1;
   const healed: { node: NodeId; what: string }[] = [];
-  for (const { id } of nodesOf(intended.cluster)) {
+  for (const { id } of [...nodesOf(intended.cluster), ...intended.cluster.leaving]) {
     if (!meantFor(intended, id)) continue;
     const found = drift(world, id);
     if (found.kind === 'none' || (found.kind === 'foreign' && !overwrite)) continue;

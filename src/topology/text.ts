@@ -4,7 +4,7 @@
  */
 import { type Cluster, replicasOf, type Shard } from './cluster.ts';
 import type { NodeId, ShardId } from './ids.ts';
-import { formatRange, NO_SLOTS, type SlotSet } from './slots.ts';
+import { ALL_SLOTS, formatRange, NO_SLOTS, type SlotSet } from './slots.ts';
 
 /** A switchover's drain: `from`, the master, stands without slots, and `to` as the master of all of them. */
 export interface Drained {
@@ -34,12 +34,17 @@ export function topologyText(cluster: Cluster, drained?: Drained): string {
   return cluster.shards.flatMap((shard) => shardLines(shard, drained)).join('\n');
 }
 
+/** Stands for the owner of slots that nobody serves any more; no node has this id. */
+const NOBODY = { id: '0'.repeat(40), address: { host: '127.0.0.1', port: 1 } };
+
 /**
  * The text that releases a removed node: the committed topology with the node as a master without slots. No two
- * texts of one version that go to different nodes disagree on a slot's owner.
+ * texts of one version that go to different nodes disagree on a slot's owner. Where the whole cluster ends, its slots
+ * go to nobody: left out, each node would keep its own.
  */
 export function releasingText(cluster: Cluster, node: { id: NodeId; address: { host: string; port: number } }): string {
-  return `${topologyText(cluster)}\n${masterLine(node, NO_SLOTS)}`;
+  const rest = cluster.shards.length === 0 ? masterLine(NOBODY, ALL_SLOTS) : topologyText(cluster);
+  return `${rest}\n${masterLine(node, NO_SLOTS)}`;
 }
 
 /** Replicas that a text names for this shard. */
