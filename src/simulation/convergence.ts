@@ -1,0 +1,84 @@
+/** What stands between the nodes and the committed topology, by what the nodes really are. */
+import type { Invariants } from './invariants.ts';
+import type { World } from './world.ts';
+
+/** One line for each node that does not carry the committed topology, or does not play its role. Empty: converged. */
+export function unconverged(world: World, invariants: Invariants): readonly string[] {
+  const { cluster } = invariants;
+  if (cluster === undefined) return ['there is no cluster'];
+  const lines: string[] = [];
+  for (const shard of cluster.shards) {
+    const master = shard.nodes.find((node) => node.master);
+    for (const node of shard.nodes) {
+      const machine = world.atAddress(node.address);
+      const core = machine?.core;
+      const name = machine?.name ?? node.address;
+      if (machine === undefined || core === undefined || machine.state !== 'running') {
+        lines.push(`${name} is ${machine?.state ?? 'unknown'}`);
+        continue;
+      }
+      if (node.away) {
+        lines.push(`${name} is away`);
+        continue;
+      }
+      if (machine.id !== node.id) lines.push(`${name} has another id`);
+      if (Number(core.cluster.topology.version) !== cluster.version)
+        lines.push(`${name} is at version ${core.cluster.topology.version} of ${cluster.version}`);
+      else if (node.master && core.isSlave) lines.push(`${name} is a slave`);
+      else if (!node.master) {
+        const followed = core.replication;
+        const at = followed === undefined ? 'nobody' : `${followed.host}:${followed.port}`;
+        if (at !== master?.address) lines.push(`${name} follows ${at}`);
+        else if (followed?.linkUp !== true) lines.push(`${name} has no link`);
+      }
+    }
+  }
+  for (const operation of cluster.operations)
+    if (operation.phase !== 'failed') lines.push(`a ${operation.kind} is ${operation.phase}`);
+  for (const id of cluster.leaving) {
+    const machine = world.machines.find((one) => one.id === id);
+    if (machine?.state === 'running') lines.push(`${machine.name} is leaving`);
+  }
+  return lines;
+}
+
+/** The key-by-key differences between each replica and its master; only where both are settled. */
+export function differences(world: World, invariants: Invariants): readonly string[] {
+  const lines: string[] = [];
+  const wall = world.server.runtime.clock.wall();
+  for (const shard of invariants.cluster?.shards ?? []) {
+    const master = shard.nodes.find((node) => node.master);
+    const source = master === undefined ? undefined : world.atAddress(master.address)?.core?.database;
+    if (source === undefined) continue;
+    const truth = contents(source, wall);
+    for (const node of shard.nodes) {
+      const machine = world.atAddress(node.address);
+      if (node.master || node.away || machine?.core?.replication?.linkUp !== true) continue;
+      const copy = contents(machine.core.database, wall);
+      const keys = new Set([...truth.keys(), ...copy.keys()]);
+      for (const key of keys) {
+        if (truth.get(key) !== copy.get(key)) {
+          lines.push(`${machine.name} differs from its master in ${key}`);
+          break;
+        }
+      }
+    }
+  }
+  return lines;
+}
+
+interface Readable {
+  keysInSlot(slot: number, now: number): readonly string[];
+  dump(key: string, now: number): readonly (readonly string[])[];
+}
+
+function contents(database: Readable, wall: number): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (let slot = 0; slot < 16_384; slot++) {
+    for (const key of database.keysInSlot(slot, wall)) {
+      const parts = database.dump(key, wall).map((effect) => [...effect].sort().join(' '));
+      found.set(key, parts.sort().join('\n'));
+    }
+  }
+  return found;
+}

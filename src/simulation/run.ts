@@ -1,0 +1,205 @@
+/** One simulated run: a world made from its seed, a scenario played in it, everything healed, and every promise checked. */
+import type { Duration, Instant } from '../runtime/runtime.ts';
+import { differences } from './convergence.ts';
+import { realMilliseconds } from './event-loop.ts';
+import { type Broken, Invariants } from './invariants.ts';
+import { Stage } from './stage.ts';
+import type { Acknowledged, TrafficOptions } from './traffic.ts';
+import { NAME, type Note, World } from './world.ts';
+
+export interface Scenario {
+  readonly name: string;
+  readonly shards: number;
+  readonly perShard: number;
+  /** Further nodes, started empty and in no cluster. */
+  readonly spares?: number;
+  readonly traffic?: Partial<TrafficOptions>;
+  readonly leadership?: 'lock' | 'lease';
+  readonly lostAnswers?: number;
+  readonly conf?: Readonly<Record<string, string>>;
+  /** Nothing befalls a node: every read finds every write acknowledged before it, at any time. */
+  readonly planned?: boolean;
+  play(stage: Stage): Promise<void>;
+}
+
+export interface Outcome {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly broken: readonly Broken[];
+  readonly notes: readonly Note[];
+  /** The same for two runs that went the same way. */
+  readonly hash: string;
+  readonly counts: ReadonlyMap<string, number>;
+  readonly acknowledged: number;
+  /** Acknowledged and gone, as an unplanned failover permits. */
+  readonly lost: number;
+  readonly moves: number;
+  readonly simulated: Duration;
+  readonly real: Duration;
+  readonly events: number;
+  /** From the last fault until every node carried the committed topology; undefined: an operator had to help. */
+  readonly convergedAfter: Duration | undefined;
+}
+
+const TRAFFIC: TrafficOptions = { clients: 4, keysPerClient: 6, pause: 150 };
+/** A replica's link comes up within one retry pause of its server, which is 10 s after a refusal. */
+const CONVERGES_WITHIN = 40_000;
+const LONGEST: Instant = 30 * 60_000;
+
+export async function run(scenario: Scenario, seed: number): Promise<Outcome> {
+  const world = new World({
+    seed,
+    nodes: scenario.shards * scenario.perShard + (scenario.spares ?? 0),
+    traffic: { ...TRAFFIC, ...scenario.traffic },
+    leadership: scenario.leadership ?? 'lock',
+    lostAnswers: scenario.lostAnswers ?? 0,
+    conf: scenario.conf ?? {},
+  });
+  const invariants = new Invariants(world);
+  const stage = new Stage(world, invariants, world.random.child('scenario'));
+  const began = realMilliseconds();
+  let over = false;
+  let lost = 0;
+  let convergedAfter: Duration | undefined;
+  const whole = async () => {
+    world.start();
+    await world.createCluster(scenario.shards, scenario.perShard);
+    if ((await stage.converged(15_000)) === undefined)
+      invariants.break('a new cluster converges', stage.unconverged().join(', '));
+    world.traffic.start();
+    // Long enough that replicas are witnesses and the controller knows how far everybody has come.
+    await stage.sleep(stage.between(1_500, 3_000));
+    await scenario.play(stage);
+    convergedAfter = await heal(stage);
+    await world.traffic.stop();
+    lost = judge(await world.traffic.missing(), stage, scenario);
+    for (const line of differences(world, invariants)) invariants.break('replicas are copies', line);
+    for (const line of world.refusedByPromise) invariants.break('no decision breaks a promise', line);
+    for (const line of world.exits) invariants.break('no node is crashed', line);
+  };
+  whole()
+    .catch((error: unknown) => invariants.break('the run ends', stackOf(error)))
+    .finally(() => {
+      over = true;
+    });
+  try {
+    await world.loop.run(() => over || world.loop.now > LONGEST);
+    if (!over) invariants.break('the run ends', `not after ${LONGEST} ms`);
+  } catch (error) {
+    invariants.break('nothing throws', stackOf(error));
+  }
+  return {
+    scenario: scenario.name,
+    seed,
+    broken: invariants.broken,
+    notes: world.notes,
+    hash: world.hash,
+    counts: world.counts,
+    acknowledged: world.traffic.acknowledged.length,
+    lost,
+    moves: invariants.movesFinished,
+    simulated: world.loop.now,
+    real: realMilliseconds() - began,
+    events: world.loop.events,
+    convergedAfter,
+  };
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Every fault ends, and then the cluster has to come to rest, by itself or by what the status tells an operator. */
+async function heal(stage: Stage): Promise<Duration | undefined> {
+  const { world, invariants } = stage;
+  world.note('all faults end');
+  world.crashAtStep = undefined;
+  world.network.healAll();
+  for (const machine of world.machines) {
+    stage.wake(machine);
+    stage.start(machine);
+  }
+  stage.startController();
+  if (!(await world.led())) {
+    invariants.break('convergence', 'no controller leads');
+    return undefined;
+  }
+  if (invariants.cluster?.paused === true) await stage.resume();
+  const took = await stage.converged(CONVERGES_WITHIN);
+  if (took !== undefined) return took;
+  for (let round = 0; round < 3; round++) {
+    await help(stage);
+    if ((await stage.converged(CONVERGES_WITHIN)) !== undefined) return undefined;
+  }
+  invariants.break('convergence', `${stage.unconverged().join(', ')}; reported: ${stage.problems().join(' ')}`);
+  return undefined;
+}
+
+/** Does what the reported problems ask for; a node that is not in order and not named by any is a broken promise. */
+async function help(stage: Stage): Promise<void> {
+  const { world, invariants } = stage;
+  const plane = world.controller;
+  if (plane === undefined) return;
+  const { problems } = plane.status(NAME);
+  for (const line of stage.unconverged()) world.note(`not in order: ${line}`);
+  for (const { code, message } of problems) world.note(`reported: ${code}: ${message}`);
+  if (problems.length === 0) invariants.break('what is wrong is told', stage.unconverged().join(', '));
+  for (const { code, node, shard } of problems) {
+    const listed = invariants.cluster?.shards.flatMap(({ nodes }) => nodes).find(({ id }) => id === node);
+    const machine = listed === undefined ? undefined : world.atAddress(listed.address);
+    if ((code === 'DIVERGED' || code === 'UNPROVEN') && machine !== undefined) {
+      stage.kill(machine);
+      stage.wipe(machine);
+      await stage.sleep(500);
+      stage.start(machine);
+    }
+    if (code === 'MASTER_DOWN' || code === 'DATA_LOST') {
+      const index = invariants.cluster?.shards.findIndex(({ id }) => id === shard) ?? -1;
+      if (index >= 0) await stage.failover(index, undefined, true);
+    }
+  }
+}
+
+/** Breaks the promise for each acknowledged write that is gone and may not be; answers how many are gone and may. */
+function judge(missing: readonly Acknowledged[], stage: Stage, scenario: Scenario): number {
+  const { world, invariants } = stage;
+  let permitted = 0;
+  const forbidden: Acknowledged[] = [];
+  for (const write of missing) {
+    if (invariants.slotOnly.has(write.slot)) continue;
+    if (stage.lostDisks.has(write.host) || mayBeLost(write, stage)) permitted++;
+    else forbidden.push(write);
+  }
+  if (forbidden.length > 0) {
+    const words = forbidden
+      .slice(0, 5)
+      .map(
+        ({ key, value, at, host, sequence }) =>
+          `${key}=${value} acknowledged at ${Math.round(at)} by ${world.at(host)?.name} at sequence ${sequence}`,
+      );
+    invariants.break('no acknowledged write is lost', `${forbidden.length}: ${words.join('; ')}`);
+  }
+  if (scenario.planned === true) {
+    if (permitted > 0) invariants.break('no acknowledged write is lost', `${permitted} in a planned change`);
+    const first = world.traffic.stale.find(({ write }) => !invariants.slotOnly.has(write.slot));
+    if (first !== undefined) {
+      const { write, at, host } = first;
+      const words = `${write.key}=${write.value} of ${Math.round(write.at)} not read at ${Math.round(at)} from ${host}`;
+      invariants.break('every read finds what was acknowledged', words);
+    }
+  }
+  return permitted;
+}
+
+/** An unplanned failover of its shard, to a replica that had not got so far. */
+function mayBeLost(write: Acknowledged, stage: Stage): boolean {
+  const { world, invariants } = stage;
+  return invariants.promotions.some((promotion) => {
+    if (promotion.planned) return false;
+    const shard = invariants.cluster?.shards.find(({ id }) => id === promotion.shard);
+    const entry = shard?.lineage.find(({ version }) => version === promotion.version);
+    if (shard === undefined || entry === undefined || write.sequence <= entry.sequence) return false;
+    const node = shard.nodes.find(({ address }) => world.atAddress(address)?.host === write.host);
+    return node !== undefined && (node.id === promotion.old || write.at <= promotion.at);
+  });
+}
