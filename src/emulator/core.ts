@@ -24,6 +24,8 @@ export interface Core {
   readonly settings: Settings;
   readonly database: Database;
   readonly random: RandomSource;
+  /** Follows a master, or tries to. */
+  readonly isSlave: boolean;
   /** Calls once, in the event that comes `delay` ms from now. */
   after(delay: Duration, call: () => void): Cancel;
   dial(host: string, port: number, connectTimeout: Duration, handlers: LinkHandlers): Link;

@@ -13,7 +13,7 @@ import type { EmulatedNode } from './node.ts';
 import { pubsubCommands, type Subscribers } from './pubsub.ts';
 import { replicationCommands } from './replication-commands.ts';
 import type { Reply } from './reply.ts';
-import { scriptCommands } from './scripts.ts';
+import { READ_ONLY, scriptCommands } from './scripts.ts';
 import { serverCommands } from './server-commands.ts';
 import { slotOf } from './slots.ts';
 
@@ -23,7 +23,6 @@ const CROSS_SLOT: Reply = {
   kind: 'error',
   text: "CROSSSLOT Attempted to access keys that don't hash to the same slot",
 };
-const READ_ONLY: Reply = { kind: 'error', text: "READONLY You can't write against a read only slave." };
 const MASTER_DOWN: Reply = {
   kind: 'error',
   text: "MASTERDOWN Link with MASTER is down and slave-serve-stale-data is set to 'no'.",

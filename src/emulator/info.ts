@@ -4,8 +4,8 @@ import type { Feeds } from './feeds.ts';
 import type { Replication } from './replication.ts';
 
 /** The release that the emulator behaves like. */
-export const VERSION = '2.14.0';
-export const GIT_SHA = '589b0189';
+const VERSION = '2.14.0';
+const GIT_SHA = '589b0189';
 
 export interface Counters {
   connections: number;

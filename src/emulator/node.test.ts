@@ -62,6 +62,34 @@ test('what CONFIG REWRITE saved wins at the next start', () => {
   assert.deepEqual(world.say(A, 'CONFIG GET masterauth'), ['masterauth', 'p2']);
 });
 
+test('a rewritten configuration names the master of a replica that has lost its topology', () => {
+  const world = new World();
+  world.add(A);
+  world.add(7001);
+  const text = `${OWN}\n${'b'.repeat(40)} ${HOST} 7001 slave ${'a'.repeat(40)}`;
+  world.ask(7001, ['CLUSTERX', 'SETNODES', text, '1']);
+  assert.equal(world.say(7001, 'CONFIG REWRITE'), '+OK');
+  world.kill(7001);
+  world.wipe(7001);
+  world.start(7001);
+  assert.equal(world.info(7001).get('role'), 'slave');
+  assert.equal(world.info(7001).get('master_port'), String(A));
+  assert.equal(world.say(7001, 'CLUSTERX VERSION'), '-1');
+});
+
+test('a replica publishes to its own subscribers and takes no scripts', () => {
+  const world = new World();
+  world.add(A);
+  world.add(7001);
+  const text = `${OWN}\n${'b'.repeat(40)} ${HOST} 7001 slave ${'a'.repeat(40)}`;
+  world.ask(7001, ['CLUSTERX', 'SETNODES', text, '1']);
+  world.say(7001, 'SUBSCRIBE news', 'ear');
+  assert.equal(world.say(7001, 'PUBLISH news hello'), 1);
+  assert.deepEqual(world.read(7001, 'ear'), ['message', 'news', 'hello']);
+  assert.equal(world.info(7001).get('slave_repl_offset'), '0');
+  assert.match(String(world.say(7001, 'SCRIPT LOAD return')), /^-READONLY /);
+});
+
 test('an id without a topology keeps the process from starting again', () => {
   const world = new World();
   world.add(A);

@@ -1,7 +1,8 @@
 /**
  * The core of one emulated Kvrocks 2.14 node, for one life of its process: `handle(event, moment)` takes what happened
  * and gives what is to be done. No clock, no chance and no I/O of its own, so the socket shell and the simulation run
- * the same code. A restart is a new `EmulatedNode` that gets the stored state by its `start` event.
+ * the same code. A restart is a new `EmulatedNode` that gets the stored state by its `start` event; `testing.ts` shows a
+ * whole world of them in virtual time.
  */
 import type { Cancel, Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { BlockedPops } from './blocked-pops.ts';
@@ -373,6 +374,12 @@ export class EmulatedNode implements Core {
         this.exit(1, `Failed to start server: failed to load cluster nodes info: ${refused}`);
         return;
       }
+    }
+    // A rewritten configuration may name a master; a stored topology knows better.
+    const [host, port] = this.settings.get('slaveof').split(' ');
+    if (this.#replication === undefined) {
+      this.settings.record('slaveof', '');
+      if (host !== undefined && port !== undefined && !this.cluster.topology.known) this.follow(host, Number(port));
     }
     if (this.#replication === undefined) this.#beginHistory();
   }

@@ -36,7 +36,9 @@ export function pubsubCommands(core: Core, subscribers: Subscribers): NodeComman
   function publish(words: readonly string[]): Outcome {
     const [, channel = '', ...messages] = words;
     const count = receivers(channel);
-    core.database.appendKeyless(messages.length, [['PUBLISH', channel, ...messages]]);
+    // A replica's numbers are its master's: there a message goes to its own subscribers only.
+    if (core.isSlave) deliver(subscribers, channel, messages);
+    else core.database.appendKeyless(messages.length, [['PUBLISH', channel, ...messages]]);
     return integer(count * messages.length);
   }
 

@@ -6,6 +6,11 @@ import { array, bulk, type Core, error, integer, OK, type Outcome } from './core
 import { runScript } from './lua.ts';
 import type { Reply } from './reply.ts';
 
+/** To a write, from a replica. */
+export const READ_ONLY: Reply = {
+  kind: 'error',
+  text: "READONLY You can't write against a read only slave.",
+};
 const NO_SCRIPT: Reply = { kind: 'error', text: 'NOSCRIPT No matching script. Please use EVAL' };
 
 export class Scripts {
@@ -38,6 +43,8 @@ export type ScriptCall = (client: Client, words: readonly string[]) => Reply;
 export function scriptCommands(core: Core, scripts: Scripts, call: ScriptCall): NodeCommands {
   function script(words: readonly string[]): Outcome {
     const [, name = '', ...rest] = words;
+    const writes = ['load', 'flush'].includes(name.toLowerCase());
+    if (writes && core.isSlave && core.settings.on('slave-read-only')) return READ_ONLY;
     const [body] = rest;
     switch (name.toLowerCase()) {
       case 'load':

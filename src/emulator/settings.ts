@@ -7,6 +7,9 @@ export interface Refusal {
   readonly refused: string;
 }
 
+/** Where a node listens is not its own to keep. */
+const GIVEN_AT_START = ['port', 'bind', 'dir'];
+
 /** One node's configuration under the server's own option names. Values are texts, as CONFIG GET gives them. */
 export class Settings {
   readonly #values = new Map<string, string>(settingRows.map(([name, , value]) => [name, value]));
@@ -59,7 +62,8 @@ export class Settings {
     let out = '';
     for (const [name, , value] of settingRows) {
       const now = this.get(name);
-      if (now !== value) out += `${name} ${now === '' || now.includes(' ') ? `"${now}"` : now}\n`;
+      if (now !== value && !GIVEN_AT_START.includes(name))
+        out += `${name} ${now === '' || now.includes(' ') ? `"${now}"` : now}\n`;
     }
     return out;
   }

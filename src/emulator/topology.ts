@@ -19,7 +19,7 @@ export interface JobMarks {
 }
 
 /** The version before any topology. */
-export const NO_VERSION = -1n;
+const NO_VERSION = -1n;
 
 export class Topology {
   version = NO_VERSION;
