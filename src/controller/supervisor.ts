@@ -21,7 +21,7 @@ import { type Intended, type OperationId, remembered, switchoverOf } from '../op
 import type { Cancel, Duration, Instant, Runtime } from '../runtime/runtime.ts';
 import type { Fence, Revision, Store, Write } from '../store/port.ts';
 import type { Address } from '../topology/address.ts';
-import { nodesOf } from '../topology/cluster.ts';
+import { newestEntry, nodeOf, nodesOf } from '../topology/cluster.ts';
 import type { NodeId } from '../topology/ids.ts';
 import type { ClusterEvent } from './events.ts';
 import type { History } from './history.ts';
@@ -318,7 +318,11 @@ export class Supervisor {
     if (told !== null) {
       if (want.purpose === 'fence' || want.purpose === 'drain' || want.purpose === 'release') watch.fence(told);
       if (want.purpose === 'attach') {
-        watch.attached = told;
+        // Told again, it has grown by what its new master wrote: the first answer since the promotion is the one to judge.
+        const shard = nodeOf(this.#intended.cluster, want.node)?.shard;
+        const since = shard === undefined ? 0 : newestEntry(shard).version;
+        if (watch.attached === null || watch.attached.version < since || told.before?.role !== 'slave')
+          watch.attached = told;
         watch.unfence();
       }
       if (want.purpose === 'promote') watch.promoted = told;

@@ -52,8 +52,25 @@ export function wayBack(world: World, shard: Shard, node: Node): Return {
   return { kind: 'attach', how: rsid ? 'copied' : verdict.may ? verdict.how : 'copied' };
 }
 
+/**
+ * A replica of the old master that was told later than it: what it has beyond the limit came from the new master by
+ * way of the old one, if that was itself within its limit when it began to follow.
+ */
+function fedByTheOldMaster(world: World, shard: Shard, node: Node): boolean {
+  const previous = shard.lineage.at(-2);
+  const old = shard.nodes.find((one) => one.id === previous?.master);
+  if (previous === undefined || old === undefined || node.id === old.id || node.proof?.entry !== previous.version)
+    return false;
+  const attached = world.view(old.id)?.attached;
+  return (
+    attached != null &&
+    attached.version >= newestEntry(shard).version &&
+    mayFollow(shard, old, attached.sequence, 0).may
+  );
+}
+
 /** Whether the answer to its attach confirms it; undefined while it has not answered. */
-function confirmed(shard: Shard, node: Node, view: NodeView): boolean | undefined {
+function confirmed(world: World, shard: Shard, node: Node, view: NodeView): boolean | undefined {
   switch (node.attaching) {
     case null:
       return undefined;
@@ -67,7 +84,7 @@ function confirmed(shard: Shard, node: Node, view: NodeView): boolean | undefine
       const limitless = node.proof?.entry === entry.version;
       if (limitless) return true;
       if (view.attached === null || view.attached.version < entry.version) return undefined;
-      return mayFollow(shard, node, view.attached.sequence, 0).may;
+      return mayFollow(shard, node, view.attached.sequence, 0).may || fedByTheOldMaster(world, shard, node);
     }
   }
 }
@@ -99,7 +116,7 @@ function stepMember(world: World, shard: Shard, node: Node): Step | undefined {
   }
   if (!carries(world, node) || view.link !== 'up') return undefined;
   const entry = newestEntry(shard);
-  const answer = confirmed(shard, node, view);
+  const answer = confirmed(world, shard, node, view);
   if (answer === false) return away('it was beyond its limit when it was attached', null);
   if (answer === true && node.attaching !== null) {
     const how = node.attaching;
