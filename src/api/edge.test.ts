@@ -145,6 +145,23 @@ test('what is not HTTP is answered in the envelope', async (t) => {
   assert.equal(statusOf(await raw(port, 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')), 200);
 });
 
+test('closing lets a request under way have its answer, and cuts one that never comes to its end', async (t) => {
+  const asked = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const { api, plane, port, base } = await served(t);
+  plane.sync = async () => {
+    asked.resolve();
+    await goOn.promise;
+  };
+  const answer = fetch(`${base}/namespaces/test-ns/clusters/test-cluster/sync`, { method: 'POST' });
+  const halfway = raw(port, 'POST /api/v1/namespaces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{');
+  await asked.promise;
+  const closed = api.close();
+  goOn.resolve();
+  assert.equal((await answer).status, 200);
+  await Promise.all([closed, halfway]);
+});
+
 test('slow-loris clients lose their connections, and others are served meanwhile', async (t) => {
   const { port, base } = await served(t, { arrival: { headers: 60, request: 120, checkedEach: 20 } });
   const slow = [

@@ -6,7 +6,7 @@ import { type TObject, Type } from 'typebox';
 import type { ControlPlane } from '../controller/control-plane.ts';
 import { Refusal } from '../controller/refusal.ts';
 import { nodeRuntime } from '../runtime/node-runtime.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import type { Runtime, Timers } from '../runtime/runtime.ts';
 import type { Address } from '../topology/address.ts';
 import { readBody } from './body.ts';
 import type { Api, ApiLog } from './context.ts';
@@ -52,7 +52,7 @@ function newServer(arrival: ArrivalLimits): Api {
     bodyLimit: BODY_LIMIT,
     requestTimeout: arrival.request,
     keepAliveTimeout: KEPT_ALIVE,
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
     return503OnClosing: false,
     http: {
       maxHeaderSize: HEADER_LIMIT,
@@ -143,7 +143,7 @@ export function createApi(settings: ApiSettings): Api {
     if (request.method !== 'GET' && request.method !== 'HEAD') logWrite(log, request, reply);
     done();
   });
-  endWith(api, streams);
+  closeGently(api, streams, timers);
   api.removeAllContentTypeParsers();
   api.addContentTypeParser('*', (_request, payload, done) => readBody(payload, done));
   checkBySchemas(api);
@@ -157,9 +157,15 @@ function logWrite(log: ApiLog, request: FastifyRequest, reply: FastifyReply): vo
   log.info({ method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime), caller: ip }, 'write answered');
 }
 
-function endWith(api: Api, streams: EventStreams): void {
+/** Milliseconds that requests under way get when the server closes; what is left then is cut. */
+const CLOSING_GRACE = 2_000;
+
+function closeGently(api: Api, streams: EventStreams, timers: Timers): void {
   api.addHook('preClose', (done) => {
     streams.closeAll();
+    const cancel = timers.after(CLOSING_GRACE, () => api.server.closeAllConnections());
+    if (api.server.listening) api.server.once('close', cancel);
+    else cancel();
     done();
   });
 }
