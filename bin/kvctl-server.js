@@ -8,7 +8,9 @@ if (Number(found.split('.')[0]) < needed) {
   process.exitCode = 1;
 } else {
   const { enableCompileCache } = await import('node:module');
-  enableCompileCache();
+  const { fileURLToPath } = await import('node:url');
+  // Not in the system's temporary folder, where any user could lay code for this one to run.
+  enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url)));
   const { main } = await import('../src/server/main.ts');
   process.exitCode = await main(process.argv.slice(2));
 }

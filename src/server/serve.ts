@@ -1,13 +1,17 @@
 /** One process of the control plane: store, controller and HTTP API joined, and taken apart again in order. */
 
-import type { ApiLog } from '../api/context.ts';
+import type { ServerResponse } from 'node:http';
+import type { Api, ApiLog } from '../api/context.ts';
 import { createApi, listen } from '../api/server.ts';
 import { Controller } from '../controller/controller.ts';
 import { EVENT_PREFIX } from '../controller/records.ts';
 import type { Policy } from '../decisions/world.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import type { Duration, Runtime } from '../runtime/runtime.ts';
 import { openEmbeddedStore } from '../store/embedded/embedded-store.ts';
 import { type Address, formatAddress } from '../topology/address.ts';
+
+/** How long running requests may take to be answered at the end; a write waits for the nodes for 2 s of them. */
+const LAST_ANSWERS: Duration = 3_000;
 
 export interface ServeSettings {
   readonly address: Address;
@@ -19,7 +23,7 @@ export interface ServeSettings {
 
 export interface Serving {
   readonly address: Address;
-  /** Finishes what runs: no new requests, then no new decisions, then the store is closed. */
+  /** Finishes what runs: no new connections, running requests answered, no new decisions, the store closed. */
   stop(): Promise<void>;
 }
 
@@ -34,12 +38,16 @@ export async function serve(runtime: Runtime, settings: ServeSettings): Promise<
   });
   const controller = new Controller({ runtime, store, identity, log: settings.log, policy: settings.policy });
   const api = createApi({ plane: controller, version: settings.version, log: settings.log, runtime });
+  const running = runningRequests(api);
   try {
     const address = await listen(api, settings.address);
     controller.start();
     return {
       address,
       stop: async () => {
+        api.server.close();
+        await running.answered(runtime);
+        api.server.closeAllConnections();
         await api.close();
         await controller.stop();
         await store.close();
@@ -49,4 +57,32 @@ export async function serve(runtime: Runtime, settings: ServeSettings): Promise<
     await store.close();
     throw error;
   }
+}
+
+/** An event stream has sent its headers and never ends: it is not waited for. */
+const unanswered = (response: ServerResponse): boolean =>
+  !response.closed && (response.writableEnded ? !response.writableFinished : !response.headersSent);
+
+function runningRequests(api: Api): { answered(runtime: Pick<Runtime, 'timers'>): Promise<void> } {
+  const running = new Set<ServerResponse>();
+  let looked = () => {};
+  api.server.on('request', (_request, response) => {
+    running.add(response);
+    response.once('close', () => {
+      running.delete(response);
+      looked();
+    });
+  });
+  return {
+    answered: ({ timers }) =>
+      new Promise((resolve) => {
+        const cancel = timers.after(LAST_ANSWERS, resolve);
+        looked = () => {
+          if ([...running].some(unanswered)) return;
+          cancel();
+          resolve();
+        };
+        looked();
+      }),
+  };
 }
