@@ -17,7 +17,7 @@ const refuse = (message: string): Read<object> => ({
   refusal: invalid(`${message}; allowed: a JSON object`),
 });
 
-export function parseBody(bytes: Uint8Array): Read<object> {
+function parseBody(bytes: Uint8Array): Read<object> {
   let text: string;
   try {
     text = utf8.decode(bytes);

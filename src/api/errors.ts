@@ -4,7 +4,7 @@ import { show } from './members.ts';
 import type { Refused } from './schemas.ts';
 
 /** Where the wire has a status of its own for what the table knows as one code: 405, 408, 413, 431. */
-export class EdgeRefusal extends Refusal {
+class EdgeRefusal extends Refusal {
   readonly #status: number;
   readonly allow: string | undefined;
 

@@ -53,7 +53,7 @@ function waitOf(request: Asked): number | undefined {
 const VERSION = /^(?:W\/)?(?:"([0-9]{1,15})"|([0-9]{1,15}))$/;
 
 /** The version that `If-Match` names; undefined when it names none, or any. */
-export function ifMatch(headers: IncomingHttpHeaders): number | undefined {
+function ifMatch(headers: IncomingHttpHeaders): number | undefined {
   const text = headers['if-match']?.trim();
   if (text === undefined || text === '*') return undefined;
   const match = VERSION.exec(text);

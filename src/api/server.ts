@@ -33,7 +33,7 @@ export interface ApiSettings {
 }
 
 /** Milliseconds within which a request must be there, or its connection ends: a byte a second holds nothing for long. */
-export interface ArrivalLimits {
+interface ArrivalLimits {
   readonly headers: number;
   /** Headers and body. */
   readonly request: number;
