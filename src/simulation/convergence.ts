@@ -30,6 +30,7 @@ export function unconverged(world: World, invariants: Invariants): readonly stri
         const at = followed === undefined ? 'nobody' : `${followed.host}:${followed.port}`;
         if (at !== master?.address) lines.push(`${name} follows ${at}`);
         else if (followed?.linkUp !== true) lines.push(`${name} has no link`);
+        else if (node.provenAt !== shard.lineage.at(-1)?.version) lines.push(`${name} is not proven`);
       }
     }
   }
@@ -81,4 +82,19 @@ function contents(database: Readable, wall: number): ReadonlyMap<string, string>
     }
   }
   return found;
+}
+
+interface Logged {
+  readonly sequence: number;
+  entriesFrom(from: number): readonly { readonly sequence: number; readonly effects: unknown }[] | undefined;
+}
+
+/** Whether all that `node` holds is also what `master` once was; undefined where their logs no longer begin together. */
+export function isPrefix(node: Logged, master: Logged): boolean | undefined {
+  const own = node.entriesFrom(1);
+  const others = master.entriesFrom(1);
+  if (own === undefined || others === undefined) return undefined;
+  if (node.sequence > master.sequence) return false;
+  const known = new Map(others.map((entry) => [entry.sequence, JSON.stringify(entry.effects)]));
+  return own.every((entry) => known.get(entry.sequence) === JSON.stringify(entry.effects));
 }

@@ -182,7 +182,7 @@ export class Invariants implements Observer {
     const [, , text = '', versionWord = '', ...more] = words;
     const version = Number(versionWord);
     const where = `version ${version} to ${machine.name}`;
-    this.#world.note(`push v${version} to ${machine.name}${more.length > 0 ? ` ${more.join(' ')}` : ''}`);
+    this.#world.note(`push v${version} to ${machine.name}, ${stateOf(machine)}${more.length > 0 ? ` ${more.join(' ')}` : ''}`);
     if (more.length > 0) this.break('never by force', where);
     const committed = this.#versions.get(version);
     if (committed === undefined) return this.break('committed before it is told', where);
@@ -231,10 +231,18 @@ export class Invariants implements Observer {
   }
 }
 
+/** What it really is as a command is sent to it. */
+function stateOf(machine: Machine): string {
+  const { core } = machine;
+  if (core === undefined || machine.state !== 'running') return machine.state;
+  return `${core.isSlave ? 'slave' : 'master'} at ${core.database.sequence}`;
+}
+
 function describe(cluster: SeenCluster): string {
   const shards = cluster.shards.map((shard) => {
     const others = shard.nodes.filter((node) => !node.master).map((node) => `${node.id}${node.away ? '(away)' : ''}`);
-    return `[${shard.master}${others.length > 0 ? ` ${others.join(' ')}` : ''}]`;
+    const last = shard.lineage.at(-1);
+    return `[${shard.master} P=${last?.sequence}${others.length > 0 ? ` ${others.join(' ')}` : ''}]`;
   });
   const operations = cluster.operations.map(({ kind, phase }) => `${kind}:${phase}`);
   return [...shards, ...operations, ...(cluster.leaving.length > 0 ? [`leaving ${cluster.leaving.join(' ')}`] : [])].join(

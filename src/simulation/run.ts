@@ -1,6 +1,6 @@
 /** One simulated run: a world made from its seed, a scenario played in it, everything healed, and every promise checked. */
 import type { Duration, Instant } from '../runtime/runtime.ts';
-import { differences } from './convergence.ts';
+import { differences, isPrefix } from './convergence.ts';
 import { realMilliseconds } from './event-loop.ts';
 import { type Broken, Invariants } from './invariants.ts';
 import { Stage } from './stage.ts';
@@ -52,7 +52,6 @@ export async function run(scenario: Scenario, seed: number): Promise<Outcome> {
     nodes: scenario.shards * scenario.perShard + (scenario.spares ?? 0),
     traffic: { ...TRAFFIC, ...scenario.traffic },
     leadership: scenario.leadership ?? 'lock',
-    lostAnswers: scenario.lostAnswers ?? 0,
     conf: scenario.conf ?? {},
   });
   const invariants = new Invariants(world);
@@ -69,7 +68,9 @@ export async function run(scenario: Scenario, seed: number): Promise<Outcome> {
     world.traffic.start();
     // Long enough that replicas are witnesses and the controller knows how far everybody has come.
     await stage.sleep(stage.between(1_500, 3_000));
+    world.lostAnswers = scenario.lostAnswers ?? 0;
     await scenario.play(stage);
+    world.lostAnswers = 0;
     convergedAfter = await heal(stage);
     await world.traffic.stop();
     lost = judge(await world.traffic.missing(), stage, scenario);
@@ -148,6 +149,14 @@ async function help(stage: Stage): Promise<void> {
     const listed = invariants.cluster?.shards.flatMap(({ nodes }) => nodes).find(({ id }) => id === node);
     const machine = listed === undefined ? undefined : world.atAddress(listed.address);
     if ((code === 'DIVERGED' || code === 'UNPROVEN') && machine !== undefined) {
+      const owner = invariants.cluster?.shards.find((one) => one.id === shard)?.nodes.find((one) => one.master);
+      const master = owner === undefined ? undefined : world.atAddress(owner.address);
+      if (machine.core !== undefined && master?.core !== undefined) {
+        const prefix = isPrefix(machine.core.database, master.core.database);
+        const words = prefix === undefined ? 'nobody can tell' : prefix ? 'a copy of its past' : 'really diverged';
+        world.note(`in truth ${machine.name} is ${words}`);
+        world.count(`${code.toLowerCase()}: ${words}`);
+      }
       stage.kill(machine);
       stage.wipe(machine);
       await stage.sleep(500);

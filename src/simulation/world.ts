@@ -23,8 +23,6 @@ export interface WorldOptions {
   readonly traffic: TrafficOptions;
   /** `lock`: a dead leader's successor leads at once, as with the embedded store; `lease`: after its lease. */
   readonly leadership: 'lock' | 'lease';
-  /** How often a commit's answer gets lost, 0 to 1. */
-  readonly lostAnswers: number;
   readonly conf?: Readonly<Record<string, string>>;
 }
 
@@ -79,6 +77,8 @@ export class World {
   steps = 0;
   /** The controller dies right after this step. */
   crashAtStep: number | undefined;
+  /** How often a commit's answer gets lost, 0 to 1. */
+  lostAnswers = 0;
   /** Called after a crash at a step, with what it was. */
   onCrash: () => void = () => {};
   readonly #options: WorldOptions;
@@ -186,7 +186,7 @@ export class World {
     const draw = random.child('store');
     client.faults.latency = () => 0.2 + 2 * draw.next();
     client.faults.loseAnswer = (errand) =>
-      errand === 'commit' && draw.next() < this.#options.lostAnswers
+      errand === 'commit' && draw.next() < this.lostAnswers
         ? draw.next() < 0.5
           ? 'cut'
           : 'silence'
