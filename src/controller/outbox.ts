@@ -103,7 +103,7 @@ export class Outbox {
   async read(settings: boolean): Promise<void> {
     const line = this.#take(false);
     try {
-      if (!(await this.#identify(line))) return;
+      if (!(await this.#identify(line, true))) return;
       await this.#readBack(line);
       if (settings) await this.#readSettings(line);
     } finally {
@@ -155,8 +155,9 @@ export class Outbox {
     if (this.#line === line) this.#line = undefined;
   }
 
-  async #identify(line: Line): Promise<boolean> {
-    if (line.id === undefined) {
+  /** `anew`: asked again also where this connection knows the answer, since whoever wants it has forgotten it. */
+  async #identify(line: Line, anew: boolean): Promise<boolean> {
+    if (line.id === undefined || anew) {
       const answer = await line.connection.ask(myId());
       if (answer.kind !== 'reply') return false;
       line.id = answer.value;
@@ -218,7 +219,7 @@ export class Outbox {
 
   /** Undefined when it answered OK, otherwise why it was not told, or may not have been. */
   async #pushOver(line: Line, want: Want): Promise<string | undefined> {
-    if (!(await this.#identify(line)))
+    if (!(await this.#identify(line, false)))
       return line.id === undefined ? 'it did not answer' : `another node, ${line.id}, answers at its address`;
     let before: Before = null;
     if (want.guard !== 'none') {

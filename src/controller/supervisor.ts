@@ -297,7 +297,9 @@ export class Supervisor {
     const before = watch.state;
     const changed = watch.answered(record, this.#context.runtime.clock.wall());
     if (record.answeredAt - node.readAt > READ_EVERY) this.#read(node, false);
-    else if (watch.version !== null && watch.version !== (watch.holds?.version ?? -1)) this.#read(node, false);
+    // A node that woke between our questions has answered the probe and not who it is.
+    else if (watch.myId === null || (watch.version !== null && watch.version !== (watch.holds?.version ?? -1)))
+      this.#read(node, false);
     if (before !== watch.state) this.#noteState(watch, before);
     if (changed || !this.#settled || this.#dueBy(record.answeredAt)) this.#input();
   }
