@@ -26,7 +26,9 @@ export function connect(io: Asking, target: Target): ApiClient {
     fetch: async (request) => {
       const limited = limit(io, target.timeout);
       try {
-        const response = await io.fetch(new Request(request, { signal: limited.signal }));
+        // The signal goes beside the request: one that is wrapped into a request is lost with the next collection of
+        // garbage (Node 24), and the wait would have no end.
+        const response = await io.fetch(request, { signal: limited.signal });
         // Read to its end here, where a connection that breaks midway can still be told from a wrong answer.
         const text = await response.text();
         return checked(response, text, target.host);

@@ -33,13 +33,13 @@ test('following: what was, then what happens; a broken stream is taken up behind
   let reachable = true;
   const breakable: typeof fetch = async (input, init) => {
     const request = new Request(input, init);
-    if (request.headers.get('accept') !== 'text/event-stream') return fetch(request);
+    if (request.headers.get('accept') !== 'text/event-stream') return fetch(input, init);
     asked.push(request.headers.get('last-event-id'));
     if (!reachable)
       throw new TypeError('fetch failed', { cause: Object.assign(new Error('x'), { code: 'ECONNREFUSED' }) });
     const line = new AbortController();
     breakers.add(() => line.abort(new TypeError('terminated')));
-    return fetch(new Request(request, { signal: AbortSignal.any([request.signal, line.signal]) }));
+    return fetch(input, { ...init, signal: AbortSignal.any([init?.signal ?? line.signal, line.signal]) });
   };
   const { kvctl, plane, screen } = await served(t, { fetch: breakable, stopped: stop.signal });
   plane.happen(TEST_CLUSTER, 'first');
@@ -77,11 +77,11 @@ test('a stream that falls silent is given up and made again', async (t) => {
   let opened = 0;
   const dumb: typeof fetch = async (input, init) => {
     const request = new Request(input, init);
-    if (request.headers.get('accept') !== 'text/event-stream') return fetch(request);
+    if (request.headers.get('accept') !== 'text/event-stream') return fetch(input, init);
     opened++;
     const body = new ReadableStream({
       start(controller) {
-        request.signal.addEventListener('abort', () => controller.error(request.signal.reason));
+        init?.signal?.addEventListener('abort', () => controller.error(init.signal?.reason));
       },
     });
     return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
