@@ -109,14 +109,19 @@ const acts: readonly (readonly [weight: number, act: Act])[] = [
   ],
 ];
 
-function wipeOne(stage: Stage, index: number): void {
-  if (!whole(stage, index) || stage.replicas(index).length < 1) return;
-  const machine = anyNode(stage, index);
-  const { life } = machine;
-  stage.kill(machine);
-  stage.wipe(machine);
+/** A disk is only lost while other nodes of its shard hold all of it, and nothing else is amiss. */
+async function wipeOne(stage: Stage, index: number): Promise<void> {
+  if (!whole(stage, index) || stage.replicas(index).length < 1 || stage.world.network.troubled) return;
+  const replica = stage.pick(stage.replicas(index));
+  if (stage.random.next() < 0.5 || replica === undefined) {
+    await stage.emptyMaster(index, restLength(stage));
+    return;
+  }
+  const { life } = replica;
+  stage.kill(replica);
+  stage.wipe(replica);
   stage.world.loop.after(restLength(stage), () => {
-    if (machine.life === life) stage.start(machine);
+    if (replica.life === life) stage.start(replica);
   });
 }
 

@@ -176,7 +176,8 @@ function judge(missing: readonly Acknowledged[], stage: Stage, scenario: Scenari
   const forbidden: Acknowledged[] = [];
   for (const write of missing) {
     if (invariants.slotOnly.has(write.slot)) continue;
-    if (stage.lostDisks.has(write.host) || mayBeLost(write, stage)) permitted++;
+    const gone = stage.disasters.some(({ hosts, at }) => hosts.has(write.host) && write.at <= at);
+    if (gone || mayBeLost(write, stage)) permitted++;
     else forbidden.push(write);
   }
   if (forbidden.length > 0) {

@@ -1,6 +1,6 @@
 /** What a scenario does to the world, in the field's words; each act is noted and counted. */
 import type { ControlPlane } from '../controller/control-plane.ts';
-import type { Duration, RandomSource } from '../runtime/runtime.ts';
+import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
 import { randomInteger } from '../runtime/seeded-random.ts';
 import type { SlotRange } from '../topology/slots.ts';
@@ -18,8 +18,8 @@ export class Stage {
   readonly world: World;
   readonly invariants: Invariants;
   readonly random: RandomSource;
-  /** Hosts whose disk was lost while no other node held all of it; what they alone knew is gone. */
-  readonly lostDisks = new Set<string>();
+  /** Shards that lost all copies at an instant, by what befell them: nothing written before can be asked for. */
+  readonly disasters: { readonly hosts: ReadonlySet<string>; readonly at: Instant }[] = [];
 
   constructor(world: World, invariants: Invariants, random: RandomSource) {
     this.world = world;
@@ -90,6 +90,27 @@ export class Stage {
   wipe(machine: Machine): void {
     this.#did('wipe', machine);
     machine.wipe();
+  }
+
+  /**
+   * Kills a master, empties its folder and starts it `after` ms later. One that is back within a second wipes its
+   * replicas at the end of it, unless a controller promotes one before; where none could, the data is gone.
+   */
+  async emptyMaster(index: number, after: Duration): Promise<void> {
+    const machine = this.master(index);
+    const hosts = new Set([machine, ...this.replicas(index)].map(({ host }) => host));
+    const { life } = machine;
+    const since = this.world.loop.now;
+    const lostBefore = this.world.lostAnswerAt;
+    const controller = this.world.controller;
+    this.kill(machine);
+    this.wipe(machine);
+    this.world.loop.after(after, () => {
+      if (machine.life === life) this.start(machine);
+    });
+    await this.sleep(1_300);
+    const watched = this.world.controller === controller && controller?.ready() === true;
+    if (!watched || this.world.lostAnswerAt !== lostBefore) this.disasters.push({ hosts, at: since + 1_300 });
   }
 
   hang(machine: Machine): void {

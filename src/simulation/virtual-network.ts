@@ -194,6 +194,11 @@ export class VirtualNetwork {
     else this.#slow.set(host, by);
   }
 
+  /** Something is cut or slow. */
+  get troubled(): boolean {
+    return this.#cuts.size > 0 || this.#slow.size > 0;
+  }
+
   isCut(from: string, to: string): boolean {
     if (this.#cuts.size === 0) return false;
     return this.#cuts.has(`${from}>${to}`) || this.#cuts.has(`${from}>*`) || this.#cuts.has(`*>${to}`);

@@ -6,7 +6,7 @@ import type { ControlPlane } from '../controller/control-plane.ts';
 import { Controller } from '../controller/controller.ts';
 import type { Log } from '../controller/log.ts';
 import { Refusal } from '../controller/refusal.ts';
-import type { Duration, RandomSource } from '../runtime/runtime.ts';
+import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
 import { seededRandom } from '../runtime/seeded-random.ts';
 import { MemoryClient } from '../store/memory/client.ts';
@@ -79,6 +79,8 @@ export class World {
   crashAtStep: number | undefined;
   /** How often a commit's answer gets lost, 0 to 1. */
   lostAnswers = 0;
+  /** When one was last lost. */
+  lostAnswerAt: Instant = Number.NEGATIVE_INFINITY;
   /** Called after a crash at a step, with what it was. */
   onCrash: () => void = () => {};
   readonly #options: WorldOptions;
@@ -185,12 +187,14 @@ export class World {
     const client = new MemoryClient(this.server, process.runtime);
     const draw = random.child('store');
     client.faults.latency = () => 0.2 + 2 * draw.next();
-    client.faults.loseAnswer = (errand) =>
-      errand === 'commit' && draw.next() < this.lostAnswers
-        ? draw.next() < 0.5
-          ? 'cut'
-          : 'silence'
-        : undefined;
+    client.faults.loseAnswer = (errand) => {
+      if (errand !== 'commit' || draw.next() >= this.lostAnswers) return undefined;
+      const how = draw.next() < 0.5 ? 'cut' : 'silence';
+      this.lostAnswerAt = this.loop.now;
+      this.note(`the answer to a commit gets lost: ${how}`);
+      this.count('lost-commit-answer');
+      return how;
+    };
     const controller = new Controller({
       runtime: process.runtime,
       store: client,
