@@ -1,0 +1,190 @@
+/** Nodes as processes: emulated ones, or real servers where KVROCKS_BIN names a server's binary. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Child, folder, freePort, hasEnded, kill, lastWords, program, run, until } from './processes.ts';
+import { type Reply, Resp, RespError, textOf } from './resp.ts';
+
+const binary = process.env['KVROCKS_BIN'] || undefined;
+export const real = binary !== undefined;
+
+export type Conf = Readonly<Record<string, string>>;
+
+export interface Replication {
+  readonly role: string;
+  readonly sequence: number;
+  readonly link: string | undefined;
+  readonly masterPort: number | undefined;
+}
+
+/** A line of CLUSTER NODES, as the node itself sees the cluster. */
+export interface NodesLine {
+  readonly id: string;
+  readonly addr: string;
+  readonly myself: boolean;
+  readonly master: string | null;
+  readonly slots: readonly string[];
+}
+
+export class KvNode {
+  readonly port: number;
+  readonly addr: string;
+  readonly dir: string;
+  #conf: Conf;
+  #child: Child | undefined;
+  #pid = 0;
+
+  private constructor(port: number, conf: Conf) {
+    this.port = port;
+    this.addr = `127.0.0.1:${port}`;
+    this.dir = folder(`node-${port}`);
+    this.#conf = conf;
+  }
+
+  static async start(conf: Conf = {}, port?: number): Promise<KvNode> {
+    const node = new KvNode(port ?? (await freePort()), conf);
+    await node.start();
+    return node;
+  }
+
+  /** Starts it again; `conf` replaces what was configured before. */
+  async start(conf?: Conf): Promise<void> {
+    if (conf !== undefined) this.#conf = conf;
+    const child = this.#launch();
+    this.#child = child;
+    this.#pid = child.pid;
+    await until(
+      `node ${this.port} answers`,
+      async () => {
+        if (hasEnded(child)) throw new Error(`it ended: ${lastWords(child)}`);
+        const reply = await this.ask('PING');
+        return reply === 'PONG' || (reply instanceof RespError && /NOAUTH|MASTERDOWN|LOADING/.test(reply.message));
+      },
+      20_000,
+    );
+    if (real) return;
+    // Asked for while it answers: a stopped one cannot say who it is.
+    const told = /process_id:(\d+)/.exec(textOf(await this.#authorized('INFO', 'server')))?.[1];
+    if (told !== undefined) this.#pid = Number(told);
+  }
+
+  #launch(): Child {
+    const name = `node-${this.port}`;
+    if (binary === undefined) {
+      const conf = Object.entries(this.#conf).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);
+      const args = [program('kvrocks-emulator'), '--port', String(this.port), '--dir', this.dir, ...conf];
+      return run(name, process.execPath, args);
+    }
+    const conf = {
+      bind: '127.0.0.1',
+      port: String(this.port),
+      dir: this.dir,
+      'log-dir': this.dir,
+      'cluster-enabled': 'yes',
+      daemonize: 'no',
+      workers: '2',
+      'rocksdb.block_cache_size': '64',
+      'rocksdb.write_buffer_size': '16',
+      ...this.#conf,
+    };
+    const file = `${this.dir}.conf`;
+    writeFileSync(
+      file,
+      Object.entries(conf)
+        .map(([key, value]) => `${key} ${value}\n`)
+        .join(''),
+    );
+    return run(name, binary, ['-c', file]);
+  }
+
+  async kill(): Promise<void> {
+    if (this.#child === undefined) return;
+    if (!hasEnded(this.#child)) process.kill(this.#pid, 'SIGKILL');
+    await kill(this.#child);
+  }
+
+  hang(): void {
+    process.kill(this.#pid, 'SIGSTOP');
+  }
+
+  wake(): void {
+    process.kill(this.#pid, 'SIGCONT');
+  }
+
+  /** Removes what a stopped node has on its disk. */
+  wipe(): void {
+    rmSync(this.dir, { recursive: true, force: true });
+    folder(`node-${this.port}`);
+  }
+
+  /** Removes the topology and the id that a stopped node keeps on its disk. */
+  forgetTopology(): void {
+    rmSync(join(this.dir, 'nodes.conf'), { force: true });
+  }
+
+  /** One question on a connection of its own; the node's errors are values. */
+  async ask(...words: (string | number)[]): Promise<Reply> {
+    const connection = await Resp.open(this.port);
+    try {
+      return await connection.ask(words);
+    } finally {
+      connection.close();
+    }
+  }
+
+  /** With the password that it was started with, whatever it was set to afterwards. Errors are thrown. */
+  async call(...words: (string | number)[]): Promise<Reply> {
+    const reply = await this.#authorized(...words);
+    if (reply instanceof RespError) throw reply;
+    return reply;
+  }
+
+  async #authorized(...words: (string | number)[]): Promise<Reply> {
+    const password = this.#conf['requirepass'];
+    if (password === undefined) return this.ask(...words);
+    const connection = await Resp.open(this.port);
+    try {
+      await connection.call('AUTH', password);
+      return await connection.ask(words);
+    } finally {
+      connection.close();
+    }
+  }
+
+  async replication(): Promise<Replication> {
+    const text = textOf(await this.call('INFO', 'replication'));
+    const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1];
+    const role = field('role') ?? '';
+    const sequence = Number(field(role === 'slave' ? 'slave_repl_offset' : 'master_repl_offset'));
+    const masterPort = field('master_port');
+    return {
+      role,
+      sequence,
+      link: field('master_link_status'),
+      masterPort: masterPort === undefined ? undefined : Number(masterPort),
+    };
+  }
+
+  /** -1 when it has no topology. */
+  async version(): Promise<number> {
+    return Number(await this.call('CLUSTERX', 'VERSION'));
+  }
+
+  async nodes(): Promise<readonly NodesLine[]> {
+    return textOf(await this.call('CLUSTER', 'NODES'))
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => {
+        const [id = '', address = '', flags = '', master = '-', , , , , ...slots] = line.trim().split(' ');
+        return {
+          id,
+          addr: address.replace(/@.*$/, ''),
+          myself: flags.includes('myself'),
+          master: master === '-' ? null : master,
+          slots: slots.filter((slot) => !slot.startsWith('[')),
+        };
+      });
+  }
+}
+
+export const startNodes = (count: number, conf: Conf = {}): Promise<KvNode[]> =>
+  Promise.all(Array.from({ length: count }, () => KvNode.start(conf)));

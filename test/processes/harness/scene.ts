@@ -1,0 +1,206 @@
+/**
+ * One test's own nodes, controller and writers, ended with the test. The check at the end is the same everywhere: the
+ * nodes carry what is committed, one owner a slot, and each acknowledged write reads back.
+ */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { ClusterClient, Controller } from './controller.ts';
+import { type Conf, KvNode, startNodes } from './nodes.ts';
+import { until } from './processes.ts';
+import { differences, missing } from './reading.ts';
+import { SLOTS, slotOf } from './slots.ts';
+import { type WriterOptions, Writers } from './writers.ts';
+
+export interface SceneOptions {
+  readonly nodes: number;
+  readonly conf?: Conf;
+}
+
+export interface CreateOptions {
+  readonly name?: string;
+  readonly nodes?: readonly KvNode[];
+  /** Nodes in each shard, masters included. */
+  readonly replicas: number;
+  readonly password?: string;
+}
+
+export class Scene {
+  readonly nodes: KvNode[];
+  readonly controller: Controller;
+  /** Tells whoever reads the run a figure. */
+  readonly note: (text: string) => void;
+  readonly #writers: Writers[] = [];
+
+  private constructor(nodes: KvNode[], controller: Controller, note: (text: string) => void) {
+    this.nodes = nodes;
+    this.controller = controller;
+    this.note = note;
+  }
+
+  static async begin({ nodes, conf = {} }: SceneOptions, note: (text: string) => void): Promise<Scene> {
+    const [started, controller] = await Promise.all([startNodes(nodes, conf), Controller.start()]);
+    await controller.call('POST', '/namespaces', { namespace: 'ns' });
+    return new Scene(started, controller, note);
+  }
+
+  /** Ended first are the writers, whose clients would try for ever to reach what is ended next. */
+  async end(): Promise<void> {
+    await Promise.all(this.#writers.map((writers) => writers.stop()));
+    await Promise.all([...this.nodes.map((node) => node.kill()), this.controller.kill()]);
+  }
+
+  node(index: number): KvNode {
+    const found = this.nodes[index];
+    if (found === undefined) throw new Error(`there is no node ${index}`);
+    return found;
+  }
+
+  at(addr: string): KvNode {
+    const found = this.nodes.find((node) => node.addr === addr);
+    if (found === undefined) throw new Error(`there is no node at ${addr}`);
+    return found;
+  }
+
+  async add(conf: Conf = {}): Promise<KvNode> {
+    const node = await KvNode.start(conf);
+    this.nodes.push(node);
+    return node;
+  }
+
+  async create({ name = 'c', nodes = this.nodes, replicas, password = '' }: CreateOptions): Promise<ClusterClient> {
+    await this.controller.call('POST', '/namespaces/ns/clusters', {
+      name,
+      nodes: nodes.map((node) => node.addr),
+      replicas,
+      password,
+    });
+    const cluster = new ClusterClient(this.controller, 'ns', name);
+    await cluster.settled();
+    return cluster;
+  }
+
+  async masterOf(cluster: ClusterClient, shard = 0): Promise<KvNode> {
+    return this.at((await cluster.master(shard)).addr);
+  }
+
+  async replicasOf(cluster: ClusterClient, shard = 0): Promise<readonly KvNode[]> {
+    const nodes = (await cluster.get()).shards[shard]?.nodes ?? [];
+    return nodes.filter((node) => node.role === 'slave').map((node) => this.at(node.addr));
+  }
+
+  async writers(options: Partial<WriterOptions> = {}): Promise<Writers> {
+    const writers = await Writers.start({
+      ports: this.nodes.map((node) => node.port),
+      count: 4,
+      libraries: ['ioredis', 'node-redis'],
+      pause: 2,
+      ...options,
+    });
+    this.#writers.push(writers);
+    // What follows begins while they are at work.
+    await until('the writers write', () => writers.acknowledged.length >= (options.count ?? 4) * 5);
+    return writers;
+  }
+
+  /** Each reachable node carries exactly the committed topology; each slot of it has one owner. */
+  async carried(cluster: ClusterClient, within = 10_000): Promise<void> {
+    await until('the nodes carry the committed topology', () => this.#carried(cluster), within);
+  }
+
+  async #carried(cluster: ClusterClient): Promise<boolean> {
+    const { version, shards } = await cluster.get();
+    const wanted = shards
+      .flatMap(({ nodes, slot_ranges }) => {
+        const members = nodes.filter((node) => node.state !== 'away');
+        const master = members.find((node) => node.role === 'master')?.id;
+        return members.map((node) =>
+          [
+            node.id,
+            node.addr,
+            node.id === master ? '-' : master,
+            ...(node.id === master ? (slot_ranges ?? []) : []),
+          ].join(' '),
+        );
+      })
+      .sort();
+    for (const { nodes } of shards) {
+      for (const { id, addr, role, state } of nodes) {
+        if (state === 'away') continue;
+        const node = this.at(addr);
+        const lines = await node.nodes();
+        const seen = lines.map((line) => [line.id, line.addr, line.master ?? '-', ...line.slots].join(' ')).sort();
+        assert.deepEqual(seen, wanted, `the topology of ${addr}`);
+        assert.equal(lines.find((line) => line.myself)?.id, id, `the id of ${addr}`);
+        assert.equal(await node.version(), version, `the version of ${addr}`);
+        assert.equal((await node.replication()).role, role, `the role of ${addr}`);
+      }
+    }
+    const owned = shards.flatMap((shard) => (shard.slot_ranges ?? []).flatMap(slotsOf));
+    assert.equal(new Set(owned).size, owned.length, 'a slot has two owners');
+    assert.equal(owned.length, SLOTS, 'every slot has an owner');
+    return true;
+  }
+
+  /** Stops these writers and counts the acknowledged writes that are missing. */
+  async lost(cluster: ClusterClient, ...teams: readonly Writers[]): Promise<number> {
+    await Promise.all(teams.map((writers) => writers.stop()));
+    return (
+      await missing(
+        await this.masterOf(cluster),
+        teams.flatMap((writers) => writers.acknowledged),
+      )
+    ).length;
+  }
+
+  /** Stops these writers; none of their acknowledged writes may be missing, here or on any replica. */
+  async nothingLost(cluster: ClusterClient, ...teams: readonly Writers[]): Promise<void> {
+    await Promise.all(teams.map((writers) => writers.stop()));
+    const written = teams.flatMap((writers) => writers.acknowledged);
+    const lost = await missing(await this.masterOf(cluster), written);
+    assert.deepEqual(lost.slice(0, 5), [], `${lost.length} of ${written.length} acknowledged writes are missing`);
+    await this.replicasEqual(
+      cluster,
+      written.map((one) => one.key),
+    );
+  }
+
+  /** Key by key, what each replica holds is what its master holds; nobody may be writing meanwhile. */
+  async replicasEqual(cluster: ClusterClient, keys: readonly string[]): Promise<void> {
+    const { shards } = await cluster.get();
+    for (const [index, shard] of shards.entries()) {
+      const master = await this.masterOf(cluster, index);
+      const slots = new Set((shard.slot_ranges ?? []).flatMap(slotsOf));
+      const own = keys.filter((key) => slots.has(slotOf(key)));
+      for (const { addr, role, state } of shard.nodes) {
+        if (role === 'master' || state === 'away') continue;
+        const replica = this.at(addr);
+        await until(`${addr} has caught up`, async () => {
+          const [here, there] = await Promise.all([master.replication(), replica.replication()]);
+          return there.link === 'up' && there.sequence >= here.sequence;
+        });
+        const differing = await differences(master, replica, own);
+        assert.deepEqual(differing.slice(0, 5), [], `${differing.length} keys differ between ${addr} and its master`);
+      }
+    }
+  }
+}
+
+/** A test with a scene of its own; where it fails the controller's last words are shown. */
+export function scenario(name: string, options: SceneOptions, play: (scene: Scene) => Promise<void>): void {
+  test(name, { timeout: 120_000 }, async (t) => {
+    const scene = await Scene.begin(options, (text) => t.diagnostic(text));
+    try {
+      await play(scene);
+    } catch (error) {
+      t.diagnostic(scene.controller.log);
+      throw error;
+    } finally {
+      await scene.end();
+    }
+  });
+}
+
+function slotsOf(range: string): number[] {
+  const [from = 0, to = from] = range.split('-').map(Number);
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
