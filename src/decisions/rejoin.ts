@@ -107,6 +107,19 @@ function stepMember(world: World, shard: Shard, node: Node): Step | undefined {
   });
   const { version } = world.intended.cluster;
   if (view.says === 'master') {
+    if (view.sequence === 0 && (node.attaching === null || node.attaching === 'within')) {
+      return {
+        shard: withNode(shard, node.id, (old) => ({ ...old, proof: null, attaching: 'empty', highest: 0 })),
+        event: {
+          kind: 'node.emptied',
+          message: `${node.id} came back empty and is to follow ${shard.master} from the beginning`,
+          by: 'controller',
+          shard: shard.id,
+          node: node.id,
+        },
+        newText: false,
+      };
+    }
     // A fresh node says so too until it is told; one with a past must be fenced and read before it follows anybody.
     const fresh = view.sequence === 0 || view.fenceHolds;
     const followsAfterDrain = switchoverOf(world.intended)?.from === node.id;
