@@ -3,10 +3,11 @@
  * seed. A shard that is not whole yet is mostly left alone, so that each run has something to lose, and a disk is only
  * emptied while others hold all of it.
  */
-import type { Scenario } from './run.ts';
-import type { Stage } from './stage.ts';
+
 import { slotOf } from '../emulator/slots.ts';
 import type { Machine } from './machine.ts';
+import type { Scenario } from './run.ts';
+import type { Stage } from './stage.ts';
 
 export interface RandomOptions {
   /** Acts in one run. */

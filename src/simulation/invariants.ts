@@ -3,7 +3,7 @@
  * noted once, with the instant; nothing here is asked by those who decide.
  */
 import { CommandReader } from '../emulator/resp-reader.ts';
-import { formatRange, type SlotSet, slotCount, slotSet, subtract } from '../topology/slots.ts';
+import { formatRange, type SlotRange, type SlotSet, slotCount, slotSet, subtract } from '../topology/slots.ts';
 import type { Machine } from './machine.ts';
 import { mastersOf, ownersOf, readRecords, type SeenCluster, type SeenShard } from './record-reading.ts';
 import { CLUSTER, NAMESPACE, type Observer, type World } from './world.ts';
@@ -25,6 +25,14 @@ export interface Promotion {
   readonly mayLose: number | undefined;
 }
 
+/** Slots that were handed over, and by whom. */
+export interface HandOver {
+  readonly host: string;
+  readonly range: SlotRange;
+  readonly startedAt: number;
+  readonly at: number;
+}
+
 interface CommittedVersion {
   readonly owners: string;
   /** Set while it is a drained one: the only node that may hear it. */
@@ -40,6 +48,7 @@ export class Invariants implements Observer {
   readonly promotions: Promotion[] = [];
   /** Slots whose keys an operator moved away without them. */
   readonly slotOnly = new Set<number>();
+  readonly handOvers: HandOver[] = [];
   movesFinished = 0;
   cluster: SeenCluster | undefined;
   readonly #world: World;
@@ -81,8 +90,32 @@ export class Invariants implements Observer {
     this.#version(before, after);
     if (before === undefined) return;
     for (const shard of after.shards) this.#master(before, after, shard, values);
+    this.#handedOver(before, after);
     const done = (cluster: SeenCluster) => cluster.operations.filter(({ kind }) => kind === 'move').length;
     if (done(after) < done(before)) this.movesFinished += done(before) - done(after);
+  }
+
+  readonly #movesBegan = new Map<string, number>();
+
+  #handedOver(before: SeenCluster, after: SeenCluster): void {
+    for (const move of after.operations) {
+      if (move.kind !== 'move' || move.range === undefined) continue;
+      const key = `${move.sourceNode} ${formatRange(move.range)}`;
+      if (
+        move.phase === 'migrating' &&
+        !before.operations.some((one) => one.id === move.id && one.phase === 'migrating')
+      )
+        this.#movesBegan.set(key, this.#world.loop.now);
+      if (
+        move.phase !== 'handing-over' ||
+        before.operations.some((one) => one.id === move.id && one.phase === move.phase)
+      )
+        continue;
+      const address = before.shards.flatMap(({ nodes }) => nodes).find(({ id }) => id === move.sourceNode)?.address;
+      const host = address === undefined ? undefined : this.#world.atAddress(address)?.host;
+      const startedAt = this.#movesBegan.get(key) ?? this.#world.loop.now;
+      if (host !== undefined) this.handOvers.push({ host, range: move.range, startedAt, at: this.#world.loop.now });
+    }
   }
 
   #slots(before: SeenCluster | undefined, after: SeenCluster): void {
@@ -114,16 +147,13 @@ export class Invariants implements Observer {
     this.#versions.set(after.version, committed);
   }
 
-  #master(
-    before: SeenCluster,
-    after: SeenCluster,
-    shard: SeenShard,
-    values: ReadonlyMap<string, string | null>,
-  ): void {
+  #master(before: SeenCluster, after: SeenCluster, shard: SeenShard, values: ReadonlyMap<string, string | null>): void {
     const old = before.shards.find((one) => one.id === shard.id);
     if (old === undefined || old.master === shard.master) return;
     const swap = before.operations.find((one) => one.kind === 'switchover' && one.shard === shard.id);
-    const failover = eventsOf(values).find((event) => event.kind === 'failover' && event.shard === shard.id);
+    const failover = eventsOf(values).find(
+      (event) => (event.kind === 'failover' || event.kind === 'switchover.failed') && event.shard === shard.id,
+    );
     const planned = failover === undefined;
     this.#world.count(planned ? 'switchover' : 'failover');
     this.promotions.push({
@@ -136,7 +166,10 @@ export class Invariants implements Observer {
       mayLose: failover?.mayLose,
     });
     if (planned && swap === undefined)
-      this.break('a change of master has its reason', `${shard.master} for ${old.master}, neither failover nor switchover`);
+      this.break(
+        'a change of master has its reason',
+        `${shard.master} for ${old.master}, neither failover nor switchover`,
+      );
     const node = old.nodes.find((one) => one.id === shard.master);
     const machine = node === undefined ? undefined : this.#world.atAddress(node.address);
     if (node === undefined) this.break('only the proven are masters', `${shard.master} was no node of its shard`);
@@ -182,14 +215,17 @@ export class Invariants implements Observer {
     const [, , text = '', versionWord = '', ...more] = words;
     const version = Number(versionWord);
     const where = `version ${version} to ${machine.name}`;
-    this.#world.note(`push v${version} to ${machine.name}, ${stateOf(machine)}${more.length > 0 ? ` ${more.join(' ')}` : ''}`);
+    this.#world.note(
+      `push v${version} to ${machine.name}, ${stateOf(machine)}${more.length > 0 ? ` ${more.join(' ')}` : ''}`,
+    );
     if (more.length > 0) this.break('never by force', where);
     const committed = this.#versions.get(version);
     if (committed === undefined) return this.break('committed before it is told', where);
     const owners = ownersOf(mastersOf(text));
     if (committed.owners !== owners) this.break('a text says what was committed', where);
     const toldOwners = this.#ownersTold.get(version);
-    if (toldOwners !== undefined && toldOwners !== owners) this.break('a version is spent once', `${where}: other owners`);
+    if (toldOwners !== undefined && toldOwners !== owners)
+      this.break('a version is spent once', `${where}: other owners`);
     this.#ownersTold.set(version, owners);
     const key = `${machine.name} ${version}`;
     const told = this.#told.get(key);
@@ -245,9 +281,11 @@ function describe(cluster: SeenCluster): string {
     return `[${shard.master} P=${last?.sequence}${others.length > 0 ? ` ${others.join(' ')}` : ''}]`;
   });
   const operations = cluster.operations.map(({ kind, phase }) => `${kind}:${phase}`);
-  return [...shards, ...operations, ...(cluster.leaving.length > 0 ? [`leaving ${cluster.leaving.join(' ')}`] : [])].join(
-    ' ',
-  );
+  return [
+    ...shards,
+    ...operations,
+    ...(cluster.leaving.length > 0 ? [`leaving ${cluster.leaving.join(' ')}`] : []),
+  ].join(' ');
 }
 
 interface SeenEvent {

@@ -32,6 +32,8 @@ export class Machine {
   /** When it was last disturbed: killed, started, hung, woken. */
   disturbedAt: Instant = 0;
   core: EmulatedNode | undefined;
+  /** When its processes began. */
+  readonly starts: Instant[] = [];
   readonly #options: MachineOptions;
   #state: MachineState = 'dead';
   #unlisten: () => void = () => {};
@@ -73,6 +75,7 @@ export class Machine {
     settings.load('bind', this.host);
     for (const [name, value] of Object.entries(conf)) settings.load(name, value);
     this.life++;
+    this.starts.push(loop.now);
     this.disturbedAt = loop.now;
     const own = random.child(`life ${this.life}`);
     this.core = new EmulatedNode({

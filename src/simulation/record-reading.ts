@@ -23,6 +23,7 @@ export interface SeenShard {
 }
 
 export interface SeenOperation {
+  readonly id: string;
   readonly kind: string;
   readonly phase: string;
   readonly shard: string;
@@ -59,6 +60,7 @@ function operation(value: unknown): SeenOperation {
   const one = bag(value);
   const range = bag(one['range']);
   return {
+    id: text(one['id']),
     kind: text(one['kind']),
     phase: text(one['phase']),
     shard: text(one['shard']),
@@ -119,7 +121,12 @@ export function readRecords(topologyRecord: string, stateRecord: string): SeenCl
 export function ownersOf(masters: readonly { readonly id: string; readonly slots: readonly SlotRange[] }[]): string {
   return masters
     .filter(({ slots }) => slots.length > 0)
-    .map(({ id, slots }) => `${id} ${slotSet(slots).map(({ from, to }) => `${from}-${to}`).join(' ')}`)
+    .map(
+      ({ id, slots }) =>
+        `${id} ${slotSet(slots)
+          .map(({ from, to }) => `${from}-${to}`)
+          .join(' ')}`,
+    )
     .sort()
     .join('\n');
 }

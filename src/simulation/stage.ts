@@ -195,8 +195,7 @@ export class Stage {
   migrate(target: number, ranges: readonly SlotRange[], slotOnly = false): Promise<Ended> {
     const words = ranges.map(({ from, to }) => `${from}-${to}`).join(',');
     if (slotOnly) {
-      for (const { from, to } of ranges)
-        for (let slot = from; slot <= to; slot++) this.invariants.slotOnly.add(slot);
+      for (const { from, to } of ranges) for (let slot = from; slot <= to; slot++) this.invariants.slotOnly.add(slot);
     }
     return this.operate(`migrate ${words} to shard ${target}${slotOnly ? ' slot_only' : ''}`, (plane) =>
       plane.migrate(NAME, { index: target }, ranges, slotOnly, { caller: CALLER }),

@@ -83,8 +83,7 @@ class Client {
     const again = (delay: Duration, redirected: number) => {
       if (tries >= LONGEST_TRY) done({ kind: 'refused', why: 'given up' });
       else if (delay === 0) this.#attempt(slot, bytes, redirected, tries + 1, done);
-      else
-        this.#runtime.timers.after(delay, () => this.#attempt(slot, bytes, redirected, tries + 1, done));
+      else this.#runtime.timers.after(delay, () => this.#attempt(slot, bytes, redirected, tries + 1, done));
     };
     this.#send(address, bytes, (reply, sequence, sent) => {
       if (reply === undefined) {
@@ -240,13 +239,7 @@ export class Traffic {
     this.#loop.after(this.#options.pause * random.next(), turn);
   }
 
-  #write(
-    client: Client,
-    key: string,
-    next: Map<string, number>,
-    written: Acknowledged[],
-    done: () => void,
-  ): void {
+  #write(client: Client, key: string, next: Map<string, number>, written: Acknowledged[], done: () => void): void {
     const value = (next.get(key) ?? 0) + 1;
     next.set(key, value);
     const slot = slotOf(key);
