@@ -56,12 +56,15 @@ export function wayBack(world: World, shard: Shard, node: Node): Return {
  * A replica of the old master that was told later than it: what it has beyond the limit came from the new master by
  * way of the old one, if that was itself within its limit when it began to follow.
  */
-function fedByTheOldMaster(world: World, shard: Shard, node: Node): boolean {
+function fedByTheOldMaster(world: World, shard: Shard, node: Node): boolean | undefined {
   const previous = shard.lineage.at(-2);
   const old = shard.nodes.find((one) => one.id === previous?.master);
   if (previous === undefined || old === undefined || node.id === old.id || node.proof?.entry !== previous.version)
     return false;
-  const attached = world.view(old.id)?.attached;
+  const view = world.view(old.id);
+  // Its answer is on its way.
+  if (view?.state === 'up' && view.busySince !== null) return undefined;
+  const attached = view?.attached;
   return (
     attached != null &&
     attached.version >= newestEntry(shard).version &&
