@@ -13,6 +13,7 @@ export type Owner = string;
 export class Claims {
   readonly #network: Network;
   readonly #owners = new Map<string, Owner>();
+  readonly #keys = new Map<Owner, Set<string>>();
 
   constructor(network: Network) {
     this.#network = network;
@@ -34,11 +35,18 @@ export class Claims {
   }
 
   claim(keys: readonly string[], owner: Owner): void {
-    for (const key of keys) this.#owners.set(key, owner);
+    const own = this.#keys.get(owner) ?? new Set<string>();
+    this.#keys.set(owner, own);
+    for (const key of keys) {
+      this.#owners.set(key, owner);
+      own.add(key);
+    }
   }
 
   release(keys: readonly string[], owner: Owner): void {
-    for (const key of keys) if (this.#owners.get(key) === owner) this.#owners.delete(key);
+    const own = this.#keys.get(owner);
+    for (const key of keys) if (own?.delete(key)) this.#owners.delete(key);
+    if (own?.size === 0) this.#keys.delete(owner);
   }
 
   /** Exactly the nodes of `cluster` are claimed for it from now on. */
@@ -49,7 +57,10 @@ export class Claims {
       wanted.add(node.id);
       for (const key of await this.spellings(node.address)) wanted.add(key);
     }
-    for (const [key, other] of this.#owners) if (other === owner && !wanted.has(key)) this.#owners.delete(key);
-    for (const key of wanted) this.#owners.set(key, owner);
+    this.release(
+      [...(this.#keys.get(owner) ?? [])].filter((key) => !wanted.has(key)),
+      owner,
+    );
+    this.claim([...wanted], owner);
   }
 }

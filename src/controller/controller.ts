@@ -75,6 +75,10 @@ const END_OPERATIONS = 5_000;
 const SWITCHOVER_TRIES = 3;
 const SWITCHOVER_BOUND = 8_000;
 
+/** At the start the first probes of all nodes are spread, so that few clusters are seen at once and many in seconds. */
+const SPREAD_AT_MOST = 5_000;
+const NODES_A_MILLISECOND = 4;
+
 interface Reign {
   readonly leadership: Leadership;
   readonly namespaces: Map<string, Revision>;
@@ -171,6 +175,7 @@ export class Controller implements ControlPlane {
 
   async #load(reign: Reign): Promise<void> {
     const [metadata, states] = await Promise.all([this.#store.list(METADATA_PREFIX), this.#store.list(STATE_PREFIX)]);
+    const loaded: { intended: Intended; revisions: Revisions }[] = [];
     const stateOf = new Map(states.entries.map((entry) => [entry.key, entry]));
     for (const entry of metadata.entries) {
       const key = parseKey(entry.key);
@@ -189,11 +194,14 @@ export class Controller implements ControlPlane {
         continue;
       }
       await reign.claims.settle(owner, decoded.intended.cluster);
-      this.#supervise(reign, decoded.intended, revisions);
+      loaded.push({ intended: decoded.intended, revisions });
     }
+    const nodes = loaded.reduce((sum, { intended }) => sum + nodesOf(intended.cluster).length, 0);
+    const spread = Math.min(SPREAD_AT_MOST, nodes / NODES_A_MILLISECOND);
+    for (const { intended, revisions } of loaded) this.#supervise(reign, intended, revisions, spread);
   }
 
-  #supervise(reign: Reign, intended: Intended, revisions: Revisions): Supervisor {
+  #supervise(reign: Reign, intended: Intended, revisions: Revisions, spread: Duration): Supervisor {
     const { namespace, name } = intended.cluster;
     const owner = clusterKey(namespace, name);
     const history = new History(this.#store, this.#runtime.clock, namespace, name, intended.nextEvent);
@@ -204,6 +212,7 @@ export class Controller implements ControlPlane {
       heldUntil: () => reign.leadership.heldUntil(),
       policy: this.#policy,
       log: this.#log,
+      spread,
       deposed: (why) => {
         this.#log.error({ cluster: owner, why }, 'a cluster was changed behind this controller');
         if (this.#reign === reign) {
@@ -495,7 +504,7 @@ export class Controller implements ControlPlane {
           () => new Refusal('changed', `namespace ${namespace} or cluster ${name} was changed meanwhile; look again`),
         );
         reign.namespaces.set(namespace, written);
-        this.#supervise(reign, intended, { topology: written, state: written });
+        this.#supervise(reign, intended, { topology: written, state: written }, 0);
       } catch (error) {
         await reign.claims.settle(owner, undefined);
         throw error;

@@ -1,13 +1,11 @@
 /** Asks one node at its own pace, over one long-lived connection, and once at once when that connection ends. */
+import { PACE } from '../decisions/decide.ts';
 import { PROBE_LIMITS, Probe } from '../kvrocks/probe.ts';
 import type { ProbeRecord } from '../kvrocks/probe-record.ts';
 import type { ConnectionEnd } from '../kvrocks/question.ts';
 import type { Cancel, Duration, Instant, Runtime } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
 import type { Address } from '../topology/address.ts';
-
-export const PROBE_INTERVAL = 1_000;
-export const PROBE_UNDER_SUSPICION = 100;
 
 export interface ProberHandlers {
   connected(): void;
@@ -24,7 +22,7 @@ export class Prober {
   readonly #runtime: Runtime;
   readonly #probe: Probe;
   readonly #on: ProberHandlers;
-  #interval = PROBE_INTERVAL;
+  #interval: Duration = PACE.quiet;
   #begunAt: Instant;
   #dueAt: Instant = 0;
   #cancel: Cancel | undefined;

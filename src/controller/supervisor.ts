@@ -4,7 +4,7 @@
  * the nodes' outboxes. Nothing here ever waits for a node.
  */
 import { brokenPromises } from '../checks/promises.ts';
-import { type Decision, decide, nodesKnow, watchedClosely } from '../decisions/decide.ts';
+import { type Decision, decide, nodesKnow, PACE, paces } from '../decisions/decide.ts';
 import type { ShardReport } from '../decisions/failover.ts';
 import { withFloors } from '../decisions/floor.ts';
 import type { Want } from '../decisions/telling.ts';
@@ -29,7 +29,7 @@ import { JobRunner } from './job-runner.ts';
 import type { Log } from './log.ts';
 import { NodeWatch } from './observation.ts';
 import { Outbox } from './outbox.ts';
-import { PROBE_INTERVAL, PROBE_UNDER_SUSPICION, Prober } from './prober.ts';
+import { Prober } from './prober.ts';
 import { encode, stateKey, topologyKey } from './records.ts';
 import { Refusal } from './refusal.ts';
 
@@ -66,6 +66,8 @@ export interface SupervisorContext {
   heldUntil(): Instant;
   readonly policy: Policy;
   readonly log: Log;
+  /** The first probes are spread over this: 0 for a cluster that somebody waits for. */
+  readonly spread: Duration;
   /** The store says that this process does not lead, or holds something else than it should. */
   deposed(why: string): void;
   /** Every node of an ending cluster is reset. */
@@ -78,6 +80,7 @@ const LEASE_TO_SPARE = 1_000;
 const COMMAND_WAITS = 5_000;
 const READ_EVERY = 60_000;
 const RETRY_COMMIT = 200;
+const STORE_NOTES_AFTER = 200;
 
 export class Supervisor {
   #intended: Intended;
@@ -103,7 +106,9 @@ export class Supervisor {
   #wake: { at: Instant; cancel: Cancel } | undefined;
   #closed = false;
   #ended = false;
-  #noted: Happening[] = [];
+  /** Told already, and stored with the next commit or in a moment. */
+  #unstored: ClusterEvent[] = [];
+  #storeSoon: Cancel | undefined;
 
   constructor(context: SupervisorContext, intended: Intended, revisions: Revisions, history: History) {
     this.#context = context;
@@ -208,6 +213,7 @@ export class Supervisor {
   close(): void {
     this.#closed = true;
     this.#wake?.cancel();
+    this.#storeSoon?.();
     for (const node of this.#nodes.values()) this.#unwatch(node);
     this.#nodes.clear();
     this.#jobs.close();
@@ -271,8 +277,7 @@ export class Supervisor {
         this.#input();
       },
     });
-    // Spread over the interval by the node's own name, so that a restart does not bunch them.
-    const delay = this.#settled ? runtime.random.child(id).next() * PROBE_INTERVAL : 0;
+    const delay = runtime.random.child(id).next() * this.#context.spread;
     const prober = new Prober(runtime, address, password, delay, {
       connected: () => {
         const node = this.#nodes.get(id);
@@ -311,7 +316,7 @@ export class Supervisor {
   #read(node: Watched, settings: boolean): void {
     const now = this.#context.runtime.clock.now();
     // A node that is being told something is read back by the push itself.
-    if (!settings && now - node.readAt < PROBE_INTERVAL / 2) return;
+    if (!settings && now - node.readAt < PACE.quiet / 2) return;
     node.readAt = now;
     void node.outbox.read(settings);
   }
@@ -343,16 +348,19 @@ export class Supervisor {
     if (before === 'unknown' && !down) return;
     const kind = watch.state === 'up' ? 'node.up' : down ? 'node.down' : 'node.changed';
     const reason = watch.reason === null ? '' : `: ${watch.reason}`;
-    this.#noted.push({ kind, message: `${watch.id} is ${watch.state}${reason}`, by: 'controller', node: watch.id });
-    this.#flushNotes();
+    this.#note({ kind, message: `${watch.id} is ${watch.state}${reason}`, by: 'controller', node: watch.id });
   }
 
-  /** What only happened is told and stored by itself; what was decided is stored with the decision. */
-  #flushNotes(): void {
-    if (this.#noted.length === 0) return;
-    const events = this.#history.stamp(this.#noted.splice(0), this.#intended.cluster.version);
+  /** What only happened is told at once and stored a little later, many of one moment together. */
+  #note(happening: Happening): void {
+    const events = this.#history.stamp([happening], this.#intended.cluster.version);
     this.#history.publish(events);
-    void this.#context.store.commit(this.#history.writes(events), this.#context.fence);
+    this.#unstored.push(...events);
+    this.#storeSoon ??= this.#context.runtime.timers.after(STORE_NOTES_AFTER, () => {
+      this.#storeSoon = undefined;
+      const writes = this.#history.writes(this.#unstored.splice(0));
+      if (writes.length > 0) void this.#context.store.commit(writes, this.#context.fence);
+    });
   }
 
   /** Decides now, unless it is being done, and then once more. */
@@ -389,8 +397,8 @@ export class Supervisor {
     this.#reports = decision.reports;
     this.#moveWaitsFor = decision.moveWaitsFor;
     this.#settled = decision.settled;
-    const watched = watchedClosely(world, decision.reports);
-    for (const [id, node] of this.#nodes) node.prober.pace(watched.has(id) ? PROBE_UNDER_SUSPICION : PROBE_INTERVAL);
+    const paced = paces(world, decision.reports);
+    for (const [id, node] of this.#nodes) node.prober.pace(paced.get(id) ?? PACE.quiet);
     if (decision.proposal !== undefined) {
       this.#commit(decision.proposal, undefined);
       return;
@@ -469,7 +477,7 @@ export class Supervisor {
 
   async #commitNow(proposal: Proposal, waiting: Waiting | undefined): Promise<void> {
     const before = this.#intended;
-    const events = this.#history.stamp([...this.#noted.splice(0), ...proposal.events], proposal.next.cluster.version);
+    const events = this.#history.stamp(proposal.events, proposal.next.cluster.version);
     const floors = withFloors(this.world(), proposal.next);
     const after: Intended = { ...remembered(floors), nextEvent: this.#history.nextId };
     const broken = brokenPromises(before, after);
@@ -496,7 +504,10 @@ export class Supervisor {
       { key: topologyKey(namespace, name), expected: this.#revisions.topology, value: records.topology },
       { key: stateKey(namespace, name), expected: this.#revisions.state, value: records.state },
     ];
-    const outcome = await store.commit([...writes, ...this.#history.writes(events)], fence);
+    const outcome = await store.commit(
+      [...writes, ...this.#history.writes([...this.#unstored.splice(0), ...events])],
+      fence,
+    );
     switch (outcome.kind) {
       case 'committed':
         this.#revisions = { topology: outcome.revision, state: outcome.revision };

@@ -5,7 +5,7 @@
  */
 
 import { movesOf, switchoverOf } from '../operations/intended.ts';
-import type { Instant } from '../runtime/runtime.ts';
+import type { Duration, Instant } from '../runtime/runtime.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { decideDrift } from './drift.ts';
 import { decideFailovers, type ShardReport } from './failover.ts';
@@ -98,17 +98,32 @@ export function nodesKnow(world: World): boolean {
   );
 }
 
-/**
- * Nodes that are asked more often: the suspect of a shard and its witnesses, the two of a switchover, and replicas that
- * are not proven before their link was seen up.
- */
-export function watchedClosely(world: World, reports: readonly ShardReport[]): ReadonlySet<NodeId> {
+/** Milliseconds between two questions to a node. */
+export const PACE = {
+  quiet: 1_000,
+  /** Of a suspect and its witnesses while it is being decided, of a switchover, of a replica that comes in. */
+  close: 100,
+  /** Of those that answer in a shard whose master has been gone for long: their facts stay fresh enough to decide by. */
+  waiting: 200,
+} as const;
+
+/** After this, in ms, what could be found out at once has been found out. */
+const CLOSE_FOR = 10_000;
+
+/** Nodes that are asked more often than the quiet pace, and how often. */
+export function paces(world: World, reports: readonly ShardReport[]): ReadonlyMap<NodeId, Duration> {
   const open = switchoverOf(world.intended);
-  const nodes = new Set<NodeId>();
+  const nodes = new Map<NodeId, Duration>();
   for (const shard of world.intended.cluster.shards) {
     const suspect = reports.some((report) => report.shard === shard.id && report.verdict.kind !== 'alive');
-    for (const node of shard.nodes)
-      if (suspect || open?.shard === shard.id || node.attaching !== null) nodes.add(node.id);
+    const brokeAt = world.view(shard.master)?.brokeAt ?? world.now;
+    const late = suspect && world.now - brokeAt > CLOSE_FOR;
+    for (const node of shard.nodes) {
+      const up = world.view(node.id)?.state === 'up';
+      if (open?.shard === shard.id || (suspect && !late) || (node.attaching !== null && up))
+        nodes.set(node.id, PACE.close);
+      else if (late && up) nodes.set(node.id, PACE.waiting);
+    }
   }
   return nodes;
 }
