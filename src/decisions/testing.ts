@@ -1,0 +1,298 @@
+/**
+ * Worlds for tests, from a few words a node: `a master 900 dead | b replica 300 | c replica 895 loading`. Nodes are
+ * parted by `|`, shards by `/`. The first word is the node's id, the second its place in the topology (`master`,
+ * `replica`, `away`), a number its sequence; the rest is what was seen of it:
+ *
+ *   dead, hung, gone (a replica that does not answer), loading, unasked     how it answers; `up` if nothing is said
+ *   linked, down, sync, silent:N                                            its link; N seconds without its master
+ *   says-master, says-slave, noid                                           other than the topology says
+ *   at:N                                                                    carries our topology as version N
+ *   foreign:N                                                               carries another one as version N
+ *   highest:N, asked:N (ms ago), unproven, proof:N, attaching:HOW           what is known of it
+ *   fenced:N, unheld, attached:N, promoted:N                                what it said in the breath of a push
+ *
+ * Left alone, a node is up, was asked 50 ms ago, carries the committed version and plays its role, and the replicas of
+ * a dead or hung master say what that makes them say.
+ */
+import { type Intended, lookOf, type Operation, type PastTopology, type Pause } from '../operations/intended.ts';
+import { NO_SECRET } from '../runtime/secret.ts';
+import type { Attach, Cluster, LeavingNode, LineageEntry, Node, Shard } from '../topology/cluster.ts';
+import { splitEvenly } from '../topology/slots.ts';
+import type { NodeState, NodeView, Told, Trace, World } from './world.ts';
+
+/** The instant of every world that names no other one. */
+export const NOW = 100_000;
+/** The committed version of every world that names no other one. */
+export const VERSION = 7;
+
+export interface Sketch {
+  readonly now?: number;
+  readonly version?: number;
+  readonly watchingSince?: number;
+  readonly trustFrom?: number;
+  readonly lineage?: readonly LineageEntry[];
+  readonly floor?: number;
+  readonly eligibleFrom?: number;
+  readonly operations?: readonly Operation[];
+  readonly pause?: Pause;
+  readonly past?: readonly PastTopology[];
+  readonly leaving?: readonly LeavingNode[];
+  readonly ending?: boolean;
+  readonly traces?: Readonly<Record<string, Trace>>;
+  readonly views?: Readonly<Record<string, Partial<NodeView>>>;
+}
+
+interface Words {
+  readonly id: string;
+  readonly place: string;
+  readonly sequence: number;
+  readonly flags: ReadonlyMap<string, string>;
+}
+
+function wordsOf(text: string): Words {
+  const [id = '', place = '', ...rest] = text.trim().split(/\s+/);
+  const numbers = rest.filter((word) => /^\d+$/.test(word)).map(Number);
+  const flags = rest
+    .filter((word) => !/^\d+$/.test(word))
+    .map((word): [string, string] => {
+      const [name = '', value = ''] = word.split(':');
+      return [name, value];
+    });
+  return { id, place, sequence: numbers[0] ?? 0, flags: new Map(flags) };
+}
+
+export const shardId = (index: number): string => `s${index}`;
+
+function attachOf(word: string | undefined): Attach | null {
+  return word === 'empty' || word === 'within' || word === 'copied' ? word : null;
+}
+
+function nodeFor(words: Words, index: number, newest: LineageEntry): Node {
+  const { flags } = words;
+  const number = (name: string) => (flags.has(name) ? Number(flags.get(name)) : undefined);
+  return {
+    id: words.id,
+    address: { host: `10.0.0.${words.id.charCodeAt(0)}`, port: 6000 + index },
+    createdAt: 1,
+    membership: words.place === 'away' ? 'away' : 'member',
+    highest: number('highest') ?? words.sequence,
+    proof: flags.has('unproven')
+      ? null
+      : { entry: number('proof') ?? newest.version, how: words.place === 'master' ? 'master' : 'within' },
+    attaching: attachOf(flags.get('attaching')),
+  };
+}
+
+const told = (version: number, role: Told['role'], sequence: number, at: number): Told => ({
+  version,
+  before: { role: 'slave', sequence },
+  role,
+  sequence,
+  connection: 1,
+  at,
+});
+
+/** What every view has that is not told otherwise: a node that was never asked. */
+export const unseen = (id: string, highest = 0): NodeView => ({
+  id,
+  state: 'unknown',
+  since: 0,
+  reason: null,
+  firstAskedAt: 0,
+  askedAt: Number.NEGATIVE_INFINITY,
+  answeredAt: Number.NEGATIVE_INFINITY,
+  brokeAt: null,
+  failedAskedAt: Number.NEGATIVE_INFINITY,
+  timeouts: 0,
+  myId: null,
+  says: null,
+  sequence: null,
+  highest,
+  aged: 0,
+  version: null,
+  link: null,
+  linkUpAt: Number.NEGATIVE_INFINITY,
+  linkDownAt: null,
+  silence: null,
+  holds: null,
+  holdsSince: Number.NEGATIVE_INFINITY,
+  fenced: null,
+  fenceHolds: false,
+  attached: null,
+  promoted: null,
+  returnAfter: Number.NEGATIVE_INFINITY,
+  busySince: null,
+  rsid: null,
+  dangers: [],
+  serverVersion: null,
+  migrating: null,
+  importing: null,
+});
+
+/** Refused since 700 ms, or silent since 4 s: past the bounds of either. */
+const failing = (state: NodeState, ago: number, now: number): Partial<NodeView> => ({
+  state,
+  since: now - ago,
+  askedAt: now - ago - 300,
+  answeredAt: now - ago - 299,
+  brokeAt: now - ago,
+  failedAskedAt: now - 50,
+  timeouts: state === 'silent' ? 2 : 0,
+  myId: null,
+});
+
+function stateOf(words: Words, now: number): Partial<NodeView> {
+  const { flags } = words;
+  if (flags.has('dead')) return failing('refused', 700, now);
+  if (flags.has('hung')) return failing('silent', 4_000, now);
+  if (flags.has('gone')) return failing('silent', 700, now);
+  if (flags.has('loading')) return { state: 'loading', says: null };
+  return {};
+}
+
+function linkOf(words: Words, master: Words | undefined, now: number): Partial<NodeView> {
+  const { flags } = words;
+  const linked = { link: 'up', linkUpAt: now - 50, linkDownAt: null } as const;
+  const down = { link: 'down', linkUpAt: now - 1_000, linkDownAt: now - 700, silence: 1 } as const;
+  if (flags.has('silent')) return { ...linked, silence: Number(flags.get('silent')) };
+  if (flags.has('linked')) return { ...linked, silence: 0 };
+  if (flags.has('down')) return down;
+  if (flags.has('sync')) return { ...down, link: 'sync' };
+  if (master?.flags.has('dead')) return down;
+  return { ...linked, silence: master?.flags.has('hung') ? 4 : 0 };
+}
+
+function viewFor(words: Words, node: Node, master: Words | undefined, intended: Intended, now: number): NodeView {
+  const { flags } = words;
+  if (flags.has('unasked')) return unseen(node.id, node.highest);
+  const isMaster = words.place === 'master';
+  const says = flags.has('says-master') || (isMaster && !flags.has('says-slave')) ? 'master' : 'slave';
+  const { version } = intended.cluster;
+  const seen = flags.has('foreign')
+    ? Number(flags.get('foreign'))
+    : flags.has('at')
+      ? Number(flags.get('at'))
+      : node.membership === 'away'
+        ? version - 1
+        : version;
+  const asked = now - Number(flags.get('asked') ?? 50);
+  const inBreath = (name: string, role: Told['role']) =>
+    flags.has(name) ? told(version, role, Number(flags.get(name)), now - 500) : null;
+  return {
+    ...unseen(node.id, node.highest),
+    state: 'up',
+    since: now - 60_000,
+    askedAt: asked,
+    answeredAt: asked + 1,
+    myId: flags.has('noid') ? '' : node.id,
+    says,
+    sequence: words.sequence,
+    version: seen,
+    holds: { version: seen, fingerprint: flags.has('foreign') ? 'foreign' : lookOf(intended).fingerprint },
+    holdsSince: now - 60_000,
+    fenced: inBreath('fenced', 'master'),
+    fenceHolds: flags.has('fenced') && !flags.has('unheld'),
+    attached: inBreath('attached', 'slave'),
+    promoted: inBreath('promoted', 'master'),
+    ...(says === 'slave' ? linkOf(words, master, now) : {}),
+    ...stateOf(words, now),
+  };
+}
+
+function shardFor(text: string, index: number, count: number, sketch: Sketch): { shard: Shard; words: Words[] } {
+  const words = text.split('|').map(wordsOf);
+  const master = words.find((one) => one.place === 'master')?.id ?? '';
+  const lineage = sketch.lineage ?? [{ version: 1, master, sequence: 0, exact: true }];
+  const newest = lineage.at(-1) ?? { version: 1, master, sequence: 0, exact: true };
+  const shard: Shard = {
+    id: shardId(index),
+    master,
+    nodes: words.map((one) => nodeFor(one, index, newest)),
+    slots: splitEvenly(count)[index] ?? [],
+    lineage: index === 0 ? lineage : [{ version: 1, master, sequence: 0, exact: true }],
+    floor: sketch.floor ?? 0,
+    eligibleFrom: sketch.eligibleFrom ?? 0,
+  };
+  return { shard, words };
+}
+
+/** Shards `s0`, `s1`...; slots split evenly. `sketch.lineage` is of the first shard. */
+export function world(text: string, sketch: Sketch = {}): World {
+  const now = sketch.now ?? NOW;
+  const parts = text.split('/');
+  const built = parts.map((part, i) => shardFor(part, i, parts.length, sketch));
+  const cluster: Cluster = {
+    namespace: 'ns',
+    name: 'c1',
+    version: sketch.version ?? VERSION,
+    password: NO_SECRET,
+    shards: built.map(({ shard }) => shard),
+    leaving: sketch.leaving ?? [],
+  };
+  const intended: Intended = {
+    cluster,
+    operations: sketch.operations ?? [],
+    pause: sketch.pause ?? null,
+    past: sketch.past ?? [],
+    nextEvent: 1,
+    ending: sketch.ending ?? false,
+  };
+  const views = new Map<string, NodeView>();
+  for (const { shard, words } of built) {
+    const master = words.find((one) => one.place === 'master');
+    for (const one of words) {
+      const node = shard.nodes.find((candidate) => candidate.id === one.id);
+      if (node !== undefined) views.set(one.id, viewFor(one, node, master, intended, now));
+    }
+  }
+  for (const [id, facts] of Object.entries(sketch.views ?? {})) {
+    views.set(id, { ...(views.get(id) ?? unseen(id)), ...facts });
+  }
+  return {
+    intended,
+    view: (node) => views.get(node),
+    trace: (operation) => sketch.traces?.[operation],
+    watchingSince: sketch.watchingSince ?? 0,
+    trustFrom: sketch.trustFrom ?? Number.NEGATIVE_INFINITY,
+    policy: { tolerance: 3_000 },
+    now,
+    wall: 1_795_000_000_000,
+  };
+}
+
+/** The same world with other facts about one node. */
+export function seeing(before: World, id: string, facts: Partial<NodeView>): World {
+  const view = { ...(before.view(id) ?? unseen(id)), ...facts };
+  return { ...before, view: (node) => (node === id ? view : before.view(node)) };
+}
+
+/** The world after a commit: everybody is as before, so nobody carries what is new. */
+export const after = (before: World, intended: Intended): World => ({ ...before, intended });
+
+/** The node carries the committed version, as read back. */
+export function carrying(before: World, id: string, facts: Partial<NodeView> = {}): World {
+  const { version } = before.intended.cluster;
+  const holds = { version, fingerprint: lookOf(before.intended).fingerprint };
+  return seeing(before, id, { version, holds, myId: id, ...facts });
+}
+
+/** The shard at this place, for a test that knows that it is there. */
+export function shardAt(of: World | Intended, index = 0): Shard {
+  const shard = ('cluster' in of ? of : of.intended).cluster.shards[index];
+  if (shard === undefined) throw new Error(`no shard ${index}`);
+  return shard;
+}
+
+export function nodeAt(of: World | Intended, id: string): Node {
+  const { cluster } = 'cluster' in of ? of : of.intended;
+  const node = cluster.shards.flatMap((shard) => shard.nodes).find((one) => one.id === id);
+  if (node === undefined) throw new Error(`no node ${id}`);
+  return node;
+}
+
+export const entry = (version: number, master: string, sequence: number, exact = true): LineageEntry => ({
+  version,
+  master,
+  sequence,
+  exact,
+});
