@@ -199,7 +199,10 @@ export class Invariants implements Observer {
     reader.push(bytes);
     let toldHere = false;
     for (let command = reader.next(); command !== undefined; command = reader.next()) {
-      if ('broken' in command) return this.break('commands are whole', command.broken);
+      if ('broken' in command) {
+        this.break('commands are whole', command.broken);
+        return;
+      }
       const [first = '', second = ''] = command.words.map((word) => word.toUpperCase());
       if (first === 'CLUSTERX' && second === 'SETNODES') {
         toldHere = true;
@@ -220,7 +223,10 @@ export class Invariants implements Observer {
     );
     if (more.length > 0) this.break('never by force', where);
     const committed = this.#versions.get(version);
-    if (committed === undefined) return this.break('committed before it is told', where);
+    if (committed === undefined) {
+      this.break('committed before it is told', where);
+      return;
+    }
     const owners = ownersOf(mastersOf(text));
     if (committed.owners !== owners) this.break('a text says what was committed', where);
     const toldOwners = this.#ownersTold.get(version);
@@ -252,8 +258,9 @@ export class Invariants implements Observer {
     this.#world.note(`${what} to ${machine.name}`);
     if (topology === undefined || !topology.known) return;
     for (let slot = 0; slot < 16_384; slot++) {
-      if (topology.self !== undefined && topology.owner(slot) === topology.self)
-        return this.break('only the fenced are emptied', `${what} to ${machine.name}, which serves slot ${slot}`);
+      if (topology.self === undefined || topology.owner(slot) !== topology.self) continue;
+      this.break('only the fenced are emptied', `${what} to ${machine.name}, which serves slot ${slot}`);
+      return;
     }
   }
 

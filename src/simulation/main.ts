@@ -17,6 +17,9 @@ const HELP = `Simulated runs of a whole deployment, each a function of its seed.
   --trace         what happened, line by line
 `;
 
+/** Failed runs that are told with what happened; of the others the command that shows it. */
+const TRACED = 3;
+
 function options() {
   const { values } = parseArgs({
     options: {
@@ -91,7 +94,7 @@ async function main(): Promise<number> {
       else if (values.trace === false && outcome.convergedAfter === undefined)
         console.log(`seed ${seed} of ${outcome.scenario} needed an operator`);
       if (values.trace) console.log(traceOf(outcome, outcome.broken.length > 0 ? 2_000 : 100_000));
-      if (outcome.broken.length > 0) console.log(failureText(outcome, values.trace ? 0 : 40));
+      if (outcome.broken.length > 0) console.log(failureText(outcome, values.trace || failures > TRACED ? 0 : 40));
     }
   }
   console.log(summary(outcomes));

@@ -48,7 +48,8 @@ const CONVERGES_WITHIN = 40_000;
 const TOLD_WITHIN = 5_000;
 const LONGEST: Instant = 30 * 60_000;
 
-export async function run(scenario: Scenario, seed: number): Promise<Outcome> {
+/** `untilBroken`: ends the run at the first broken promise. */
+export async function run(scenario: Scenario, seed: number, untilBroken = false): Promise<Outcome> {
   const world = new World({
     seed,
     nodes: scenario.shards * scenario.perShard + (scenario.spares ?? 0),
@@ -86,8 +87,9 @@ export async function run(scenario: Scenario, seed: number): Promise<Outcome> {
       over = true;
     });
   try {
-    await world.loop.run(() => over || world.loop.now > LONGEST);
-    if (!over) invariants.break('the run ends', `not after ${LONGEST} ms`);
+    const seen = () => untilBroken && invariants.broken.length > 0;
+    await world.loop.run(() => over || world.loop.now > LONGEST || seen());
+    if (!over && !seen()) invariants.break('the run ends', `not after ${LONGEST} ms`);
   } catch (error) {
     invariants.break('nothing throws', stackOf(error));
   }

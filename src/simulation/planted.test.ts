@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { planted, plants } from './planted.ts';
+
+for (const plant of plants) {
+  test(`found within ${plant.seeds} seeds of ${plant.scenario}: ${plant.name}`, async () => {
+    const { run, scenarioNamed } = await planted(plant);
+    const seen: string[] = [];
+    for (let seed = 1; seed <= plant.seeds; seed++) {
+      const { broken } = await run(scenarioNamed(plant.scenario), seed, true);
+      for (const { promise } of broken) seen.push(promise);
+      if (seen.includes(plant.promise)) break;
+    }
+    assert.ok(seen.includes(plant.promise), `broken instead: ${seen.join(', ') || 'nothing'}`);
+  });
+}
