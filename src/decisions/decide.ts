@@ -4,7 +4,7 @@
  * answer.
  */
 
-import { movesOf, switchoverOf } from '../operations/intended.ts';
+import { activeMove, movesOf, switchoverOf } from '../operations/intended.ts';
 import type { Duration, Instant } from '../runtime/runtime.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { decideDrift } from './drift.ts';
@@ -124,6 +124,10 @@ export function paces(world: World, reports: readonly ShardReport[]): ReadonlyMa
         nodes.set(node.id, PACE.close);
       else if (late && up) nodes.set(node.id, PACE.waiting);
     }
+    // What it took over decides whose the slots are that were on their way from a dead master.
+    const move = activeMove(world.intended);
+    if (suspect && move?.phase === 'migrating' && move.source === shard.id)
+      nodes.set(move.targetNode, late ? PACE.waiting : PACE.close);
   }
   return nodes;
 }

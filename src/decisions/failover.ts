@@ -14,7 +14,7 @@ import {
 } from '../operations/intended.ts';
 import { binds, type Move } from '../operations/move.ts';
 import type { Instant } from '../runtime/runtime.ts';
-import { masterOf, type Node, type Shard, shardOf, withShard } from '../topology/cluster.ts';
+import { masterOf, type Node, newestEntry, type Shard, shardOf, withShard } from '../topology/cluster.ts';
 import type { NodeId, Sequence, ShardId, Version } from '../topology/ids.ts';
 import { formatRange, subtract, union } from '../topology/slots.ts';
 import { judgeMaster, type Verdict } from './liveness.ts';
@@ -35,12 +35,15 @@ export interface FailoverDecision {
   readonly wakeAt: Instant | undefined;
 }
 
-/** A sibling stays named only if it says, since the break, that it has lost the old master and is not beyond P0. */
-function mayStay(world: World, sibling: Node, since: Instant, limit: Sequence): boolean {
+/**
+ * A sibling stays named only if it was proven to follow the old master, and says, since the break, that it has lost it
+ * and is not beyond P0.
+ */
+function mayStay(world: World, shard: Shard, sibling: Node, since: Instant, limit: Sequence): boolean {
   const view = world.view(sibling.id);
   return (
     sibling.membership === 'member' &&
-    sibling.proof !== null &&
+    sibling.proof?.entry === newestEntry(shard).version &&
     view?.state === 'up' &&
     view.says === 'slave' &&
     view.link === 'down' &&
@@ -110,11 +113,12 @@ function settleMove(
   const target = world.view(move.targetNode);
   const tookOver =
     move.source === death.shard.id &&
-    target?.state === 'up' &&
-    target.askedAt >= death.verdict.brokeAt &&
-    target.importing?.state === 'success' &&
-    target.importing.range?.from === move.range.from &&
-    target.importing.range.to === move.range.to;
+    (world.trace(move.id)?.migration?.kind === 'success' ||
+      (target?.state === 'up' &&
+        target.askedAt >= death.verdict.brokeAt &&
+        target.importing?.state === 'success' &&
+        target.importing.range?.from === move.range.from &&
+        target.importing.range.to === move.range.to));
   if (tookOver) {
     const given = withShard(intended.cluster, move.source, (shard) => ({
       ...shard,
@@ -132,6 +136,32 @@ function settleMove(
     next: withOperation(intended, { ...base(move), phase: 'queued', failures: move.failures + 1, lastFailure: why }),
     events: [{ kind: 'move.failed', message: `slots ${range}: ${why}`, by: 'controller', shard: death.shard.id }],
   };
+}
+
+/** How long the target of a dead source is waited for, in ms from the break. */
+const ASK_TARGET = 500;
+
+/**
+ * A death in a running move waits for what the move came to, since slots that the target serves never go back: until
+ * then, or until the bound of waiting, this instant. Undefined: nothing is waited for.
+ */
+function moveToSettle(world: World, shard: Shard, brokeAt: Instant): Instant | undefined {
+  const move = activeMove(world.intended);
+  if (move?.phase !== 'migrating') return undefined;
+  const known = world.trace(move.id)?.migration?.kind === 'success';
+  // The hand-over is committed first: only then does anybody know what its replica must have reached.
+  if (move.target === shard.id) return known ? world.now + DETECTION.fresh : undefined;
+  if (move.source !== shard.id || known) return undefined;
+  const target = world.view(move.targetNode);
+  if (target?.state === 'up' && target.askedAt >= Math.max(brokeAt, world.trustFrom)) return undefined;
+  return world.now < brokeAt + ASK_TARGET ? brokeAt + ASK_TARGET : undefined;
+}
+
+/** What a new master of this shard must have, lest slots that were moved to it are lost with their last copy. */
+function handedOver(world: World, shard: Shard): Sequence | undefined {
+  const move = activeMove(world.intended);
+  if (move?.phase !== 'handing-over' || move.slotOnly || move.target !== shard.id) return undefined;
+  return move.goal ?? undefined;
 }
 
 const base = ({ kind, id, range, source, target, slotOnly, by, startedAt }: Move) => ({
@@ -166,7 +196,7 @@ function commitDeaths(world: World, deaths: readonly Death[]): Proposal {
     }
     const shard = shardOf(next.cluster, death.shard.id) ?? death.shard;
     const stays = (node: Node) =>
-      node.id !== shard.master && mayStay(world, node, death.verdict.brokeAt, death.sequence);
+      node.id !== shard.master && mayStay(world, shard, node, death.verdict.brokeAt, death.sequence);
     next = {
       ...next,
       cluster: withShard(next.cluster, shard.id, (old) => promoted(old, death.node, version, death.sequence, stays)),
@@ -209,9 +239,19 @@ export function decideFailovers(world: World): FailoverDecision {
       reports.push({ shard: shard.id, verdict, judged: null });
       continue;
     }
-    const promotion = choosePromotion(world, shard, { askedSince: verdict.brokeAt, force: false, linked: false });
+    const promotion = choosePromotion(world, shard, {
+      askedSince: verdict.brokeAt,
+      force: false,
+      linked: false,
+      handedOver: handedOver(world, shard),
+    });
     reports.push({ shard: shard.id, verdict, judged: promotion.judged });
     if (promotion.kind === 'hold' || intended.pause !== null) continue;
+    const settlesAt = moveToSettle(world, shard, verdict.brokeAt);
+    if (settlesAt !== undefined) {
+      wakeAt = soonest(wakeAt, settlesAt);
+      continue;
+    }
     deaths.push({ shard, verdict, ...promotion });
   }
   return { proposal: deaths.length === 0 ? undefined : commitDeaths(world, deaths), reports, wakeAt };

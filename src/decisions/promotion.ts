@@ -27,6 +27,8 @@ export interface Wanted {
   /** Its link must be up: for a planned switchover. */
   readonly linked: boolean;
   readonly preferred?: NodeId | undefined;
+  /** The number at which the dead master held slots that were just moved to it. */
+  readonly handedOver?: Sequence | undefined;
 }
 
 function judge(world: World, shard: Shard, node: Shard['nodes'][number], wanted: Wanted): Judged {
@@ -52,6 +54,8 @@ function judge(world: World, shard: Shard, node: Shard['nodes'][number], wanted:
         refusals.push(`${floor - view.sequence} behind, of which ${floor - eligibleFrom} may be lost`);
       }
     }
+    if (wanted.handedOver !== undefined && (view.sequence ?? 0) < wanted.handedOver)
+      refusals.push(`lacks slots that were moved to its master, which it has from sequence ${wanted.handedOver} on`);
     if (view.askedAt < Math.max(wanted.askedSince, world.trustFrom)) refusals.push('not asked since the break');
     else if (view.askedAt < world.now - DETECTION.fresh && !wanted.linked) refusals.push('its answer is too old');
     if (wanted.linked && view.link !== 'up') refusals.push('its link to the master is down');

@@ -1,0 +1,272 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { brokenPromises } from '../checks/promises.ts';
+import { movesOf, switchoverOf } from '../operations/intended.ts';
+import type { Move } from '../operations/move.ts';
+import type { Switchover } from '../operations/switchover.ts';
+import { covers } from '../topology/slots.ts';
+import { decideFailovers, forcedFailover } from './failover.ts';
+import { entry, NOW, nodeAt, type Sketch, shardAt, VERSION, world } from './testing.ts';
+import type { JobLine, NodeView, Proposal, World } from './world.ts';
+
+const NEXT = VERSION + 1;
+
+/** What is to be committed, held to the promises; fails if nothing is. */
+function commit(seen: World): Proposal {
+  const { proposal } = decideFailovers(seen);
+  assert.ok(proposal !== undefined, 'nothing was decided');
+  assert.deepEqual(brokenPromises(seen.intended, proposal.next), []);
+  return proposal;
+}
+
+const places = (of: Proposal['next']) =>
+  of.cluster.shards.map((shard) =>
+    shard.nodes
+      .map((node) =>
+        node.id === shard.master
+          ? `${node.id} master`
+          : node.membership === 'away'
+            ? `${node.id} away`
+            : `${node.id} ${node.attaching}`,
+      )
+      .join(', '),
+  );
+
+test('a crash: the replica is master at P0, which is no guess on the unsafe side, and the old one is away', () => {
+  const { next } = commit(world('a master 900 dead | b replica 880', { floor: 890, eligibleFrom: 850 }));
+  assert.equal(next.cluster.version, NEXT);
+  assert.deepEqual(places(next), ['a away, b master']);
+  const shard = shardAt(next);
+  assert.deepEqual(shard.lineage.at(-1), entry(NEXT, 'b', 880, false));
+  assert.deepEqual([shard.floor, shard.eligibleFrom], [880, 880]);
+  assert.deepEqual(nodeAt(next, 'b').proof, { entry: NEXT, how: 'master' });
+});
+
+test('the event says who, why, and what may be lost', () => {
+  const { events } = commit(world('a master 900 dead | b replica 880 | c replica 870 loading'));
+  assert.equal(events[0]?.kind, 'failover');
+  assert.match(
+    events[0]?.message ?? '',
+    /^b replaces a as master: .*the replica lacks 20 records that were seen of it$/,
+  );
+  assert.deepEqual(events[0]?.evidence, {
+    how: 'crash',
+    since_break_ms: 700,
+    sequence: 880,
+    known_missing: 20,
+    refused: ['c: loading'],
+  });
+});
+
+test('siblings that lost the master and are not beyond P0 stay, and are confirmed when they are told', () => {
+  const { next } = commit(world('a master 900 dead | b replica 880 | c replica 870'));
+  assert.deepEqual(places(next), ['a away, b master, c within']);
+});
+
+test('every other sibling goes away: beyond P0, still linked, in a sync, not answering, unproven, fallen back', () => {
+  const others: readonly [string, string][] = [
+    ['c replica 890 says-master', 'it says master'],
+    ['c replica 870 linked silent:5', 'its link is up: a hang of its own kind'],
+    ['c replica 870 sync', 'in a sync'],
+    ['c replica 870 gone', 'not answering'],
+    ['c replica 870 unproven', 'unproven'],
+    ['c replica 870 highest:875', 'below its highest'],
+    ['c replica 870 asked:800', 'asked before the break'],
+  ];
+  for (const [sibling, why] of others) {
+    const { next } = commit(world(`a master 900 dead | b replica 895 | ${sibling}`));
+    assert.deepEqual(places(next), ['a away, b master, c away'], why);
+  }
+});
+
+test('a sibling ahead of the promoted one, which was excluded, goes away', () => {
+  const lineage = [entry(1, 'x', 0), entry(5, 'a', 9)];
+  const { next } = commit(world('a master 900 dead | b replica 880 | c replica 890 proof:1', { lineage }));
+  assert.deepEqual(places(next), ['a away, b master, c away']);
+});
+
+test('a sibling that is not proven to follow the dead master does not stay by its number', () => {
+  const lineage = [entry(1, 'x', 0), entry(5, 'a', 500)];
+  const { next } = commit(
+    world('a master 900 dead | b replica 880 | c replica 870 proof:1 attaching:within', { lineage }),
+  );
+  assert.deepEqual(places(next), ['a away, b master, c away']);
+});
+
+test('after a hang only the new master is named: the siblings are still linked to the old one', () => {
+  const { next } = commit(world('a master 900 hung | b replica 880 | c replica 870'));
+  assert.deepEqual(places(next), ['a away, b master, c away']);
+});
+
+test('a master that came back empty is replaced, and its replica keeps the data', () => {
+  const { next, events } = commit(world('a master 0 highest:900 | b replica 880 down'));
+  assert.deepEqual(places(next), ['a away, b master']);
+  assert.match(events[0]?.message ?? '', /at sequence 0, below the 900/);
+});
+
+test('no eligible replica: held, and the report says who was refused', () => {
+  const decision = decideFailovers(world('a master 900 dead | b replica 300', { floor: 900, eligibleFrom: 800 }));
+  assert.equal(decision.proposal, undefined);
+  assert.deepEqual(decision.reports[0]?.judged?.[0]?.refusals, ['600 behind, of which 100 may be lost']);
+});
+
+test('a paused cluster is judged and left alone', () => {
+  const decision = decideFailovers(world('a master 900 dead | b replica 900', { pause: { until: null, by: 'ops' } }));
+  assert.equal(decision.proposal, undefined);
+  assert.equal(decision.reports[0]?.verdict.kind, 'dead');
+});
+
+test('every master at once: all are replaced by one version', () => {
+  const { next, events } = commit(
+    world('a master 9 dead | b replica 9 / c master 8 dead | d replica 8 / e master 7 dead | f replica 7'),
+  );
+  assert.equal(next.cluster.version, NEXT);
+  assert.deepEqual(places(next), ['a away, b master', 'c away, d master', 'e away, f master']);
+  assert.equal(events.length, 3);
+});
+
+test('a suspect is looked at again when its time comes', () => {
+  const early: Partial<NodeView> = { brokeAt: NOW - 500 };
+  const sketch: Sketch = { views: { a: early, b: { linkDownAt: NOW - 500 } } };
+  const decision = decideFailovers(world('a master 900 dead | b replica 900', sketch));
+  assert.equal(decision.proposal, undefined);
+  assert.equal(decision.wakeAt, NOW + 100);
+});
+
+const switchover = (
+  shard: string,
+  from: string,
+  to: string,
+  phase: 'draining' | 'restoring' = 'draining',
+): Switchover => {
+  const common = { kind: 'switchover', id: 'so', shard, from, to, by: 'ops', startedAt: 0, version: VERSION } as const;
+  return phase === 'draining' ? { ...common, phase } : { ...common, phase, because: 'x' };
+};
+
+test('failover elsewhere during a drain: the drain is restored with the very same version', () => {
+  const operations = [switchover('s1', 'c', 'd')];
+  const { next } = commit(world('a master 9 dead | b replica 9 / c master 8 | d replica 8', { operations }));
+  const open = switchoverOf(next);
+  assert.equal(open?.phase, 'restoring');
+  assert.equal(open?.phase === 'restoring' && open.version, NEXT);
+  assert.equal(next.cluster.version, NEXT);
+  assert.deepEqual(places(next), ['a away, b master', 'c master, d null']);
+});
+
+test('a drained master that dies is left to its switchover, which restores first', () => {
+  const operations = [switchover('s0', 'a', 'b')];
+  assert.deepEqual(decideFailovers(world('a master 9 dead | b replica 9', { operations })).reports, []);
+});
+
+test('a master that dies while it is being restored is replaced, and the switchover is over', () => {
+  const operations = [switchover('s0', 'a', 'b', 'restoring')];
+  const { next } = commit(world('a master 9 dead | b replica 9', { operations }));
+  assert.deepEqual(next.operations, []);
+  assert.deepEqual(places(next), ['a away, b master']);
+});
+
+const RANGE = { from: 100, to: 199 };
+const MOVE: Move = {
+  kind: 'move',
+  id: 'mv',
+  range: RANGE,
+  source: 's0',
+  target: 's1',
+  slotOnly: false,
+  by: 'ops',
+  startedAt: 0,
+  failures: 0,
+  phase: 'migrating',
+  sourceNode: 'a',
+  targetNode: 'c',
+};
+const success: JobLine = { range: RANGE, state: 'success' };
+const SHARDS = 'a master 9 dead | b replica 9 / c master 8 | d replica 8';
+
+const owner = (next: Proposal['next']) => next.cluster.shards.find((shard) => covers(shard.slots, RANGE))?.id;
+
+test('the source dies after success, which only the target tells: the target keeps the slots', () => {
+  const { next, events } = commit(world(SHARDS, { operations: [MOVE], views: { c: { importing: success } } }));
+  assert.equal(owner(next), 's1');
+  assert.deepEqual(movesOf(next), []);
+  assert.deepEqual(
+    events.map((event) => event.kind),
+    ['move.finished', 'failover'],
+  );
+});
+
+test('the source dies right after its success was heard: nobody needs to ask the target again', () => {
+  const traces = { mv: { phaseAt: NOW - 1_000, migration: { kind: 'success', goal: 8 } as const } };
+  const { next } = commit(world(SHARDS, { operations: [MOVE], traces }));
+  assert.equal(owner(next), 's1');
+});
+
+test('the source dies in the middle of a move: its new master keeps the slots, and the move is tried again', () => {
+  for (const importing of [
+    null,
+    { range: RANGE, state: 'start' } as const,
+    { range: RANGE, state: 'error' } as const,
+  ]) {
+    const { next } = commit(world(SHARDS, { operations: [MOVE], views: { c: { importing } } }));
+    assert.equal(owner(next), 's0');
+    const move = movesOf(next)[0];
+    assert.equal(move?.phase, 'queued');
+    assert.equal(move?.failures, 1);
+  }
+});
+
+test('a success of another range at the target is of the past', () => {
+  const other: JobLine = { range: { from: 100, to: 198 }, state: 'success' };
+  assert.equal(owner(commit(world(SHARDS, { operations: [MOVE], views: { c: { importing: other } } })).next), 's0');
+});
+
+test('the source dies and the target was last asked before that: its answer is waited for, half a second at most', () => {
+  const stale = (brokeAt: number): World =>
+    world(SHARDS, {
+      operations: [MOVE],
+      views: {
+        a: { state: 'up', sequence: 0, highest: 9, since: brokeAt, brokeAt: null, askedAt: NOW - 10 },
+        b: { askedAt: NOW - 10 },
+        c: { askedAt: brokeAt - 100, importing: { range: RANGE, state: 'start' } },
+      },
+    });
+  const waiting = decideFailovers(stale(NOW - 100));
+  assert.equal(waiting.proposal, undefined);
+  assert.equal(waiting.wakeAt, NOW + 400);
+  assert.notEqual(decideFailovers(stale(NOW - 600)).proposal, undefined);
+});
+
+test('the target dies after its success was heard: the hand-over is committed before it is replaced', () => {
+  const traces = { mv: { phaseAt: NOW - 1_000, migration: { kind: 'success', goal: 8 } as const } };
+  const seen = world('a master 9 | b replica 9 / c master 8 dead | d replica 8', { operations: [MOVE], traces });
+  assert.equal(decideFailovers(seen).proposal, undefined);
+});
+
+const HANDING: Move = {
+  ...MOVE,
+  range: { from: 9_000, to: 9_099 },
+  phase: 'handing-over',
+  version: VERSION,
+  sourceNode: 'a',
+  targetNode: 'c',
+  goal: 8,
+};
+
+test('the target dies in the hand-over: a replica that lacks the moved slots is not promoted, its source has them yet', () => {
+  const behind = world('a master 9 at:6 / c master 8 dead | d replica 7', { operations: [HANDING] });
+  const decision = decideFailovers(behind);
+  assert.equal(decision.proposal, undefined);
+  assert.match(decision.reports[1]?.judged?.[0]?.refusals.join() ?? '', /moved/);
+  const level = world('a master 9 at:6 / c master 8 dead | d replica 8', { operations: [HANDING] });
+  assert.deepEqual(places(commit(level).next)[1], 'c away, d master');
+});
+
+test('an operator’s word replaces a master that nobody may replace', () => {
+  const seen = world('a master 900 dead | b replica 300', { floor: 900, eligibleFrom: 800 });
+  const { next, events } = forcedFailover(seen, shardAt(seen), 'b', 300, 600, [], 'ops');
+  assert.deepEqual(brokenPromises(seen.intended, next), []);
+  assert.deepEqual(places(next), ['a away, b master']);
+  assert.match(events[0]?.message ?? '', /ops asked for it/);
+  // The floor that forbade it does not forbid the next one.
+  assert.deepEqual([shardAt(next).floor, shardAt(next).eligibleFrom], [300, 300]);
+});
