@@ -222,7 +222,8 @@ export class Outbox {
     if (!(await this.#identify(line, false)))
       return line.id === undefined ? 'it did not answer' : `another node, ${line.id}, answers at its address`;
     let before: Before = null;
-    if (want.guard !== 'none') {
+    // A number in a promotion's breath is that of the promotion only if no earlier copy of the push has done it.
+    if (want.guard !== 'none' || want.purpose === 'promote') {
       const read = await line.connection.ask(infoReplication());
       if (read.kind !== 'reply' || read.value.role === 'loading') return 'it did not say what it is';
       before = { role: read.value.role, sequence: read.value.sequence };

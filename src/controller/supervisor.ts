@@ -332,7 +332,7 @@ export class Supervisor {
           watch.attached = told;
         watch.unfence();
       }
-      if (want.purpose === 'promote') watch.promoted = told;
+      if (want.purpose === 'promote' && told.before?.role === 'slave') watch.promoted = told;
       // What was read in the breath is newer than the last probe.
       watch.says = told.role;
       watch.sequence = told.sequence;
