@@ -6,7 +6,9 @@
 
 import { activeMove, movesOf, switchoverOf } from '../operations/intended.ts';
 import type { Duration, Instant } from '../runtime/runtime.ts';
+import type { Shard } from '../topology/cluster.ts';
 import type { NodeId } from '../topology/ids.ts';
+import { namedReplicas } from '../topology/text.ts';
 import { decideDrift } from './drift.ts';
 import { decideFailovers, type ShardReport } from './failover.ts';
 import { withFloors } from './floor.ts';
@@ -51,7 +53,8 @@ function settled(world: World): boolean {
         node.attaching === null &&
         world.view(node.id)?.state === 'up' &&
         carries(world, node) &&
-        playsItsRole(world, shard, node),
+        playsItsRole(world, shard, node) &&
+        world.view(node.id)?.link !== 'down',
     ),
   );
 }
@@ -110,6 +113,14 @@ export const PACE = {
 /** After this, in ms, what could be found out at once has been found out. */
 const CLOSE_FOR = 10_000;
 
+/** A replica has lost its master, which answers: what came back at that address may be empty. */
+function hasOrphan(world: World, shard: Shard): boolean {
+  return namedReplicas(shard).some(({ id }) => {
+    const view = world.view(id);
+    return view?.state === 'up' && view.linkDownAt !== null && world.now - view.linkDownAt <= CLOSE_FOR;
+  });
+}
+
 /** Nodes that are asked more often than the quiet pace, and how often. */
 export function paces(world: World, reports: readonly ShardReport[]): ReadonlyMap<NodeId, Duration> {
   const open = switchoverOf(world.intended);
@@ -117,10 +128,11 @@ export function paces(world: World, reports: readonly ShardReport[]): ReadonlyMa
   for (const shard of world.intended.cluster.shards) {
     const suspect = reports.some((report) => report.shard === shard.id && report.verdict.kind !== 'alive');
     const brokeAt = world.view(shard.master)?.brokeAt ?? world.now;
+    const orphaned = !suspect && hasOrphan(world, shard);
     const late = suspect && world.now - brokeAt > CLOSE_FOR;
     for (const node of shard.nodes) {
       const up = world.view(node.id)?.state === 'up';
-      if (open?.shard === shard.id || (suspect && !late) || (node.attaching !== null && up))
+      if (open?.shard === shard.id || orphaned || (suspect && !late) || (node.attaching !== null && up))
         nodes.set(node.id, PACE.close);
       else if (late && up) nodes.set(node.id, PACE.waiting);
     }

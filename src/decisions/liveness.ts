@@ -3,7 +3,8 @@
  * its replicas says. A replica that still hears the master is against, and against wins.
  */
 import type { Instant } from '../runtime/runtime.ts';
-import type { Shard } from '../topology/cluster.ts';
+import { newestEntry, replicasOf, type Shard } from '../topology/cluster.ts';
+import type { Sequence } from '../topology/ids.ts';
 import { namedReplicas } from '../topology/text.ts';
 import { DETECTION, type NodeView, type World } from './world.ts';
 
@@ -41,25 +42,42 @@ function breakOf(master: NodeView, replicas: readonly (NodeView | undefined)[]):
   return at;
 }
 
-/** Below its own highest number, or without the identity and data that it had: alive, and no longer this master. */
-export function lostData(master: NodeView): boolean {
+/**
+ * What this master must have reached: its own highest number, and what a replica that is proven to follow it had told
+ * before it was asked. A master may write for nearly a probe interval that nobody saw, and return empty.
+ */
+function owed(world: World, shard: Shard, master: NodeView): Sequence {
+  let least = master.highest;
+  for (const node of replicasOf(shard)) {
+    const view = world.view(node.id);
+    if (node.membership === 'away' || node.attaching !== null) continue;
+    if (node.proof?.entry !== newestEntry(shard).version || view?.says !== 'slave' || view.link === 'sync') continue;
+    // Without its link it gets nothing more: all that it has came from the master before.
+    const toldAt = view.linkDownAt ?? view.answeredAt;
+    if (view.sequence !== null && toldAt <= master.askedAt) least = Math.max(least, view.sequence);
+  }
+  return least;
+}
+
+/** Below what it must have reached, or without the identity and data that it had: alive, and no longer this master. */
+export function lostData(world: World, shard: Shard): boolean {
+  const master = world.view(shard.master);
   return (
-    master.state === 'up' &&
+    master?.state === 'up' &&
     master.says === 'master' &&
     master.sequence !== null &&
-    (master.sequence < master.highest || (master.myId === '' && master.sequence !== master.highest))
+    (master.sequence < owed(world, shard, master) || (master.myId === '' && master.sequence !== master.highest))
   );
 }
 
-/** `brokenSince` remembers a break that ended in the master's coming back without its data; null otherwise. */
 export function judgeMaster(world: World, shard: Shard): Verdict {
   const master = world.view(shard.master);
   if (master === undefined || master.state === 'unknown') return { kind: 'alive' };
-  if (lostData(master)) {
+  if (lostData(world, shard)) {
     return {
       kind: 'dead',
       how: 'lost-data',
-      because: `it answers at sequence ${master.sequence}, below the ${master.highest} it was seen at`,
+      because: `it answers at sequence ${master.sequence}, below the ${owed(world, shard, master)} that it had reached`,
       brokeAt: master.since,
     };
   }

@@ -226,5 +226,5 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
 /** A replica of a master that does not answer either has nothing of its own to report. */
 function lostLink(world: World, shard: Shard): boolean {
   const master = world.view(shard.master);
-  return master === undefined || master.state !== 'up' || lostData(master);
+  return master === undefined || master.state !== 'up' || lostData(world, shard);
 }

@@ -93,7 +93,7 @@ function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
   const view = world.view(node.id);
   if (!canHear(world, view) || !meantFor(intended, node.id) || carries(world, node)) return undefined;
   const isMaster = shard.master === node.id;
-  if (isMaster && lostData(view)) return undefined;
+  if (isMaster && lostData(world, shard)) return undefined;
   const move = activeMove(intended);
   if (move !== undefined && !itsTurn(world, move, node.id)) return undefined;
   if (beforeItsTurn(world, node.id)) return undefined;
