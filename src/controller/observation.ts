@@ -85,6 +85,7 @@ export class NodeWatch implements NodeView {
   readonly #ringSequence = new Float64Array(RING);
   #ringNext = 0;
   #departures = 0;
+  #heardAt: Instant = Number.NEGATIVE_INFINITY;
 
   constructor(id: NodeId, highest: Sequence, now: Instant, wall: number) {
     this.id = id;
@@ -120,7 +121,8 @@ export class NodeWatch implements NodeView {
     const wrong = this.myId !== null && this.myId !== '' && this.myId !== this.id;
     changed =
       this.#enter(wrong ? 'wrong-id' : 'up', wrong ? `it says that it is ${this.myId}` : null, now, wall) || changed;
-    if (wrong) return changed;
+    // A question that was on its way when a push was answered may bring older numbers than that answer did.
+    if (wrong || record.askedAt < this.#heardAt) return changed;
     const version = record.kind === 'not-initialized' ? -1 : record.epoch;
     if (version !== this.version) {
       this.version = version;
@@ -238,6 +240,14 @@ export class NodeWatch implements NodeView {
   fence(told: Told): void {
     this.fenced = told;
     this.fenceHolds = true;
+  }
+
+  /** What came in the breath of a push is newer than every question that was asked before. */
+  heard(told: Told): void {
+    this.#heardAt = told.at;
+    this.says = told.role;
+    this.sequence = told.sequence;
+    if (told.sequence > this.highest) this.highest = told.sequence;
   }
 
   unfence(): void {

@@ -333,10 +333,7 @@ export class Supervisor {
         watch.unfence();
       }
       if (want.purpose === 'promote' && told.before?.role === 'slave') watch.promoted = told;
-      // What was read in the breath is newer than the last probe.
-      watch.says = told.role;
-      watch.sequence = told.sequence;
-      if (told.sequence > watch.highest) watch.highest = told.sequence;
+      watch.heard(told);
     }
     this.#nodes.get(want.node)?.prober.askNow();
     this.#input();
