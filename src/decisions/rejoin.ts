@@ -110,6 +110,8 @@ function stepMember(world: World, shard: Shard, node: Node): Step | undefined {
   });
   const { version } = world.intended.cluster;
   if (view.says === 'master') {
+    // What it was asked before it was attached is of the past.
+    if (view.attached !== null && view.askedAt <= view.attached.at) return undefined;
     if (view.sequence === 0 && (node.attaching === null || node.attaching === 'within')) {
       return {
         shard: withNode(shard, node.id, (old) => ({ ...old, proof: null, attaching: 'empty', highest: 0 })),
@@ -131,6 +133,8 @@ function stepMember(world: World, shard: Shard, node: Node): Step | undefined {
     return away('it says that it is a master', node.proof);
   }
   if (!carries(world, node) || view.link !== 'up') return undefined;
+  // A link that was seen up before its attach was answered was the one to its old master.
+  if (view.attached !== null && view.linkUpAt < view.attached.at) return undefined;
   const entry = newestEntry(shard);
   const answer = confirmed(world, shard, node, view);
   if (answer === false) return away('it was beyond its limit when it was attached', null);
@@ -175,7 +179,30 @@ function stepMember(world: World, shard: Shard, node: Node): Step | undefined {
   return undefined;
 }
 
+/** Below its own highest number, with an id that says that it is the same node, and not empty. */
+const fellBehindItself = (view: NodeView, node: Node): boolean =>
+  view.state === 'up' &&
+  view.myId === view.id &&
+  view.sequence !== null &&
+  view.sequence > 0 &&
+  view.sequence < Math.max(view.highest, node.highest);
+
 function stepAway(world: World, shard: Shard, node: Node): Step | undefined {
+  const view = world.view(node.id);
+  if (node.proof !== null && view !== undefined && fellBehindItself(view, node)) {
+    // Stored: what it writes from now on may bring it back to a number that would let it in.
+    return {
+      shard: withNode(shard, node.id, (old) => ({ ...old, proof: null })),
+      event: {
+        kind: 'node.unproven',
+        message: `${node.id} is at sequence ${view.sequence}, below the ${Math.max(view.highest, node.highest)} it was seen at: it has lost something`,
+        by: 'controller',
+        shard: shard.id,
+        node: node.id,
+      },
+      newText: false,
+    };
+  }
   const back = wayBack(world, shard, node);
   if (back.kind !== 'attach') return undefined;
   return {
@@ -183,6 +210,8 @@ function stepAway(world: World, shard: Shard, node: Node): Step | undefined {
       ...old,
       membership: 'member',
       attaching: back.how,
+      // What it begins anew, or is copied over, proves nothing until that is done.
+      proof: back.how === 'within' ? old.proof : null,
       highest: back.how === 'within' ? old.highest : 0,
     })),
     event: {

@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { brokenPromises } from '../checks/promises.ts';
+import type { Intended } from '../operations/intended.ts';
+import { decideDrift } from './drift.ts';
+import { decideExactPromotions, decideRejoins, wayBack } from './rejoin.ts';
+import { after, carrying, entry, NOW, nodeAt, type Sketch, seeing, shardAt, VERSION, world } from './testing.ts';
+import type { Told, World } from './world.ts';
+
+/** `a` was replaced by `b` at 1,000 in version 5. */
+const REPLACED: Sketch = { lineage: [entry(1, 'a', 0), entry(5, 'b', 1_000)], floor: 1_000 };
+
+const way = (seen: World, id: string): string => {
+  const back = wayBack(seen, shardAt(seen), nodeAt(seen, id));
+  switch (back.kind) {
+    case 'attach':
+      return `attach ${back.how}`;
+    case 'wait':
+      return `wait for ${back.for}`;
+    case 'refused':
+      return `refused: ${back.verdict.why} by ${back.verdict.by}`;
+    case 'fence':
+      return 'fence';
+  }
+};
+
+const old = (words: string, sketch: Sketch = REPLACED) => world(`b master 1200 | a away ${words}`, sketch);
+
+/** What the rejoins come to; fails if they come to nothing or break a promise. */
+function commit(seen: World): { next: Intended; kinds: string[] } {
+  const proposal = decideRejoins(seen);
+  assert.ok(proposal !== undefined, 'nothing was decided');
+  assert.deepEqual(brokenPromises(seen.intended, proposal.next), []);
+  return { next: proposal.next, kinds: proposal.events.map((event) => event.kind) };
+}
+
+test('an old master comes back as master: it must be fenced before its number means anything', () => {
+  assert.equal(way(old('1000 proof:1 says-master'), 'a'), 'fence');
+  assert.equal(decideRejoins(old('1000 proof:1 says-master')), undefined);
+});
+
+test('fenced at exactly P: it may follow, in the next version', () => {
+  const seen = old('1000 proof:1 says-master fenced:1000');
+  assert.equal(way(seen, 'a'), 'attach within');
+  const { next } = commit(seen);
+  const node = nodeAt(next, 'a');
+  assert.equal(next.cluster.version, VERSION + 1);
+  assert.deepEqual([node.membership, node.attaching, node.proof?.entry], ['member', 'within', 1]);
+});
+
+test('the number behind the fence decides, not the one that was read before it', () => {
+  assert.equal(way(old('1000 proof:1 says-master fenced:1007'), 'a'), 'refused: diverged by 7');
+});
+
+test('the connection of the fence is gone: fenced and read anew, since it may have taken commands meanwhile', () => {
+  assert.equal(way(old('1000 proof:1 says-master fenced:1000 unheld'), 'a'), 'fence');
+});
+
+test('an old master that wrote while it was alone is refused, told by how much, and stays away', () => {
+  const seen = old('1020 proof:1 says-master fenced:1020');
+  assert.equal(way(seen, 'a'), 'refused: diverged by 20');
+  assert.equal(decideRejoins(seen), undefined);
+});
+
+test('an old master below P may have written since: refused', () => {
+  assert.equal(way(old('990 proof:1 says-master fenced:990'), 'a'), 'refused: fell-back by 10');
+});
+
+test('an old master whose P is not known exactly is held to the one that the decision read', () => {
+  const guess: Sketch = { lineage: [entry(1, 'a', 0), entry(5, 'b', 990, false)] };
+  assert.equal(way(old('1000 proof:1 says-master fenced:1000', guess), 'a'), 'refused: diverged by 10');
+});
+
+test('an away replica within its limit is attached without a fence', () => {
+  assert.equal(way(old('980 proof:1'), 'a'), 'refused: fell-back by 20');
+  const replica: Sketch = { lineage: [entry(1, 'x', 0), entry(5, 'b', 1_000)] };
+  assert.equal(way(old('980 proof:1', replica), 'a'), 'attach within');
+  assert.equal(way(old('1001 proof:1', replica), 'a'), 'refused: diverged by 1');
+});
+
+test('nothing is known of a node before it has answered freshly as itself', () => {
+  assert.equal(way(old('1000 proof:1 gone'), 'a'), 'wait for its answer');
+  assert.equal(way(old('1000 proof:1 unasked'), 'a'), 'wait for its answer');
+  assert.equal(way(old('1000 proof:1 asked:3000'), 'a'), 'wait for a fresh answer');
+  assert.equal(way(seeing(old('1000 proof:1'), 'a', { myId: null }), 'a'), 'wait for its id');
+});
+
+test('an empty node follows from the beginning, and is no candidate before that is proven', () => {
+  const seen = old('0 highest:1000 proof:5 says-master');
+  assert.equal(way(seen, 'a'), 'attach empty');
+  const node = nodeAt(commit(seen).next, 'a');
+  assert.deepEqual([node.attaching, node.highest, node.proof], ['empty', 0, null]);
+});
+
+test('a node without its id is the one it was only at the very number it was last seen at', () => {
+  assert.equal(way(old('1000 proof:1 says-master noid fenced:1000'), 'a'), 'attach within');
+  assert.equal(way(old('700 highest:1000 proof:1 says-master noid'), 'a'), 'refused: unproven by 700');
+});
+
+test('both servers compare histories: whoever has diverged is copied whole, and proven only by that', () => {
+  const both = seeing(seeing(old('1020 proof:1 says-master fenced:1020'), 'a', { rsid: true }), 'b', { rsid: true });
+  assert.equal(way(both, 'a'), 'attach copied');
+  assert.equal(nodeAt(commit(both).next, 'a').proof, null);
+  assert.equal(way(seeing(both, 'b', { rsid: false }), 'a'), 'refused: diverged by 20');
+});
+
+test('an away node below its own highest is unproven from then on, whatever number it writes itself up to', () => {
+  const fallen = old('980 highest:1000 proof:1 says-master');
+  const { next, kinds } = commit(fallen);
+  assert.deepEqual(kinds, ['node.unproven']);
+  assert.equal(next.cluster.version, VERSION);
+  // A stale client writes it up to P again: the number would let it in.
+  const grown = after(old('1000 proof:1 says-master fenced:1000'), next);
+  assert.equal(way(grown, 'a'), 'refused: unproven by 1000');
+});
+
+test('a node that leaves again and again is put off', () => {
+  const seen = seeing(old('0'), 'a', { returnAfter: NOW + 100 });
+  assert.equal(way(seen, 'a'), 'wait for a pause after its last try');
+});
+
+test('nobody comes back while the shard has no master that leads', () => {
+  for (const master of ['b master 1200 dead', 'b master 1200 says-slave']) {
+    assert.equal(decideRejoins(world(`${master} | a away 0`, REPLACED)), undefined);
+  }
+});
+
+test('nobody comes back in a pause, nor with a new version during a switchover', () => {
+  assert.equal(decideRejoins(old('0', { ...REPLACED, pause: { until: null, by: 'ops' } })), undefined);
+  const open = {
+    kind: 'switchover',
+    id: 'so',
+    shard: 's0',
+    from: 'b',
+    to: 'c',
+    by: 'ops',
+    startedAt: 0,
+    version: VERSION,
+    phase: 'draining',
+  } as const;
+  assert.equal(decideRejoins(world('b master 9 | c replica 9 | a away 0', { operations: [open] })), undefined);
+});
+
+const member = (words: string, sketch: Sketch = REPLACED) => world(`b master 1200 | a replica ${words}`, sketch);
+
+test('attached within its limit, confirmed in the breath, its link up since: proven', () => {
+  const { next, kinds } = commit(member('1100 proof:1 attaching:within attached:1000'));
+  assert.deepEqual(kinds, ['node.proven']);
+  assert.equal(next.cluster.version, VERSION, 'no node’s text changes');
+  const node = nodeAt(next, 'a');
+  assert.deepEqual([node.proof, node.attaching, node.highest], [{ entry: 5, how: 'within' }, null, 1_100]);
+});
+
+test('proven only once its link was seen up, it carries the version, and its breath has answered', () => {
+  const seen = member('1100 proof:1 attaching:within attached:1000');
+  assert.equal(decideRejoins(seeing(seen, 'a', { link: 'down' })), undefined);
+  assert.equal(decideRejoins(seeing(seen, 'a', { link: 'sync' })), undefined);
+  assert.equal(decideRejoins(seeing(seen, 'a', { version: VERSION - 1 })), undefined);
+  assert.equal(decideRejoins(seeing(seen, 'a', { attached: null })), undefined);
+});
+
+test('a link that was seen up before the attach was answered was the one to the old master', () => {
+  const seen = member('1100 proof:1 attaching:within attached:1000');
+  assert.equal(decideRejoins(seeing(seen, 'a', { linkUpAt: NOW - 600 })), undefined);
+});
+
+test('the breath says that it was beyond its limit when it was attached: away, and unproven for good', () => {
+  const { next, kinds } = commit(member('1100 proof:1 attaching:within attached:1003'));
+  assert.deepEqual(kinds, ['node.away']);
+  assert.equal(next.cluster.version, VERSION + 1);
+  const node = nodeAt(next, 'a');
+  assert.deepEqual([node.membership, node.proof, node.attaching], ['away', null, null]);
+});
+
+test('a breath of an earlier promotion confirms nothing of this one', () => {
+  const seen = member('1100 proof:1 attaching:within attached:1000');
+  const early = seen.view('a')?.attached ?? assert.fail();
+  assert.equal(decideRejoins(seeing(seen, 'a', { attached: { ...early, version: 4 } })), undefined);
+});
+
+test('attached empty, its link seen up: proven', () => {
+  const { next } = commit(member('300 unproven attaching:empty attached:0'));
+  assert.deepEqual(nodeAt(next, 'a').proof, { entry: 5, how: 'empty' });
+});
+
+test('a replica below its own highest has lost something: it goes on following, and is never a candidate', () => {
+  const { next, kinds } = commit(member('1100 highest:1150'));
+  assert.deepEqual(kinds, ['node.unproven']);
+  assert.equal(next.cluster.version, VERSION);
+  assert.equal(nodeAt(next, 'a').proof, null);
+  // Said once.
+  assert.equal(decideRejoins(after(member('1100 highest:1150'), next)), undefined);
+});
+
+test('a member that says it is a master goes away to be fenced and read', () => {
+  const { next, kinds } = commit(member('1100 says-master at:6'));
+  assert.deepEqual(kinds, ['node.away']);
+  assert.deepEqual(nodeAt(next, 'a').proof, { entry: 5, how: 'within' }, 'what it holds is judged by its number');
+});
+
+test('a fresh node says that it is a master until it is told: it stays', () => {
+  assert.equal(decideRejoins(member('0 unproven attaching:empty says-master at:6')), undefined);
+});
+
+test('no endless loop: fence, attach, confirm, and then nothing is left to do', () => {
+  // It says that it is a master, at an old version: fenced by the version that is committed.
+  let seen: World = old('1000 proof:1 says-master');
+  assert.equal(decideRejoins(seen), undefined);
+  const fence: Told = {
+    version: VERSION,
+    before: { role: 'master', sequence: 1_000 },
+    role: 'master',
+    sequence: 1_000,
+    connection: 3,
+    at: NOW,
+  };
+  seen = carrying(seen, 'a', { fenced: fence, fenceHolds: true });
+  // Fenced: named by the next version.
+  seen = after(seen, commit(seen).next);
+  assert.equal(decideRejoins(seen), undefined, 'not told yet');
+  // Told in the breath, and its link comes up.
+  seen = carrying(seen, 'b');
+  seen = carrying(seen, 'a', {
+    says: 'slave',
+    link: 'up',
+    linkUpAt: NOW + 10,
+    fenced: null,
+    fenceHolds: false,
+    attached: { ...fence, version: VERSION + 1, role: 'slave' },
+  });
+  seen = after(seen, commit(seen).next);
+  assert.equal(seen.intended.cluster.version, VERSION + 1);
+  assert.equal(decideRejoins(seen), undefined);
+  assert.equal(decideDrift(seen, false), undefined);
+});
+
+const promotedAt = (sequence: number, version = 5): Told => ({
+  version,
+  before: { role: 'slave', sequence },
+  role: 'master',
+  sequence,
+  connection: 2,
+  at: NOW,
+});
+const P0: Sketch = { lineage: [entry(1, 'a', 0), entry(5, 'b', 990, false)] };
+
+test('the exact P replaces the one that the decision read, without a new version', () => {
+  const seen = seeing(world('b master 1200 | a away 1000', P0), 'b', { promoted: promotedAt(1_000) });
+  const next = decideExactPromotions(seen)?.next ?? assert.fail();
+  assert.deepEqual(shardAt(next).lineage.at(-1), entry(5, 'b', 1_000));
+  assert.equal(next.cluster.version, VERSION);
+  assert.equal(decideExactPromotions(after(seen, next)), undefined, 'once');
+});
+
+test('the breath of an earlier promotion of the same node is not this P', () => {
+  const seen = seeing(world('b master 1200 | a away 1000', P0), 'b', { promoted: promotedAt(1_000, 4) });
+  assert.equal(decideExactPromotions(seen), undefined);
+});
+
+test('the breath never comes: P0 stays', () => {
+  assert.equal(decideExactPromotions(world('b master 1200 | a away 1000', P0)), undefined);
+});
+
+test('a sibling that was fed by the drained master before it was told is beyond P rightly', () => {
+  const swapped: Sketch = { lineage: [entry(1, 'a', 0), entry(5, 'b', 1_000)] };
+  const told = world(
+    'b master 1200 | a replica 1010 proof:1 attached:1000 | c replica 1010 proof:1 attaching:within attached:1010',
+    swapped,
+  );
+  assert.deepEqual(nodeAt(commit(told).next, 'c').proof, { entry: 5, how: 'within' });
+  // The old master was itself beyond P: nobody knows what it fed.
+  const beyond = world(
+    'b master 1200 | a replica 1010 proof:1 attached:1005 | c replica 1010 proof:1 attaching:within attached:1010',
+    swapped,
+  );
+  assert.equal(nodeAt(commit(beyond).next, 'c').membership, 'away');
+});
