@@ -22,14 +22,14 @@ export type Verdict =
 type Witness = 'for' | 'against' | 'silent' | 'none';
 
 /** A replica is a witness only if its link was seen up shortly before the break, and by what it was asked since. */
-function witnessOf(replica: NodeView | undefined, brokeAt: Instant, trustFrom: Instant): Witness {
+function witnessOf(replica: NodeView | undefined, brokeAt: Instant, { trustFrom, now }: World): Witness {
   if (replica === undefined || replica.linkUpAt < brokeAt - DETECTION.witnessWithin) return 'none';
   if (replica.askedAt < brokeAt || replica.askedAt < trustFrom || replica.state !== 'up') return 'silent';
-  if (replica.says !== 'slave') return 'none';
-  if (replica.link === 'up') {
-    return replica.silence !== null && replica.silence >= DETECTION.witnessSilence ? 'for' : 'against';
-  }
-  return 'for';
+  // A full sync is a master's answer that has not come to its end: it says neither.
+  if (replica.says !== 'slave' || replica.link === 'sync') return 'none';
+  if (replica.link === 'up' && (replica.silence ?? 0) < DETECTION.witnessSilence) return 'against';
+  // Against holds until it is taken back; for only while it is fresh, since the act follows at once.
+  return replica.askedAt < now - DETECTION.fresh ? 'silent' : 'for';
 }
 
 /** The earlier of the end of our connection and a replica's first word that its link is down. */
@@ -95,7 +95,7 @@ export function judgeMaster(world: World, shard: Shard): Verdict {
       };
     }
   }
-  const witnesses = replicas.map((replica) => witnessOf(replica, brokeAt, world.trustFrom));
+  const witnesses = replicas.map((replica) => witnessOf(replica, brokeAt, world));
   const against = witnesses.includes('against');
   const proved = witnesses.includes('for');
   const crashed = master.state === 'refused';
