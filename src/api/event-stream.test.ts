@@ -103,6 +103,14 @@ test('a reader from another life of the cluster misses nothing of this one', asy
   assert.deepEqual(ids(one.text()), [1]);
 });
 
+test('ids as the controller makes them, microseconds since 1970: taken up to the largest whole number there is', async (t) => {
+  const { api } = await served(t);
+  for (const id of ['1795566900764000', String(Number.MAX_SAFE_INTEGER)]) {
+    const got = await api.inject({ url: `${PATH}?after=${id}`, headers: { 'last-event-id': id } });
+    assert.deepEqual([got.statusCode, got.json()], [200, { data: { events: [] } }]);
+  }
+});
+
 test('heartbeats reach every stream within fifteen turns, and end with the last stream', async (t) => {
   const { plane, port, hand } = await served(t);
   const readers = await Promise.all(Array.from({ length: 20 }, () => reader(t, port)));

@@ -85,7 +85,7 @@ export const RevealQuery = Type.Object({
   ),
 });
 
-const Natural = Type.String({ pattern: '^[0-9]{1,15}$' });
+const Natural = Type.String({ pattern: '^[0-9]{1,16}$' });
 export const EventsQuery = Type.Object({
   after: Type.Optional(Type.String({ ...Natural, description: 'the id of an event: only later ones are answered' })),
   limit: Type.Optional(

@@ -5,7 +5,8 @@ import { ClusterPath, EventsQuery } from '../requests.ts';
 import { data, EventBody, refused } from '../schemas.ts';
 import { CLUSTER } from './paths.ts';
 
-const ID = /^[0-9]{1,15}$/;
+/** Microseconds since 1970 have sixteen digits. */
+const ID = /^[0-9]{1,16}$/;
 
 /** Where a stream begins: behind what its reader saw last. */
 function beginning(lastEventId: string | readonly string[] | undefined, after: string | undefined): number | undefined {
