@@ -95,8 +95,10 @@ function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
   const isMaster = shard.master === node.id;
   if (isMaster && lostData(world, shard)) return undefined;
   const move = activeMove(intended);
-  if (move !== undefined && !itsTurn(world, move, node.id)) return undefined;
-  if (beforeItsTurn(world, node.id)) return undefined;
+  // A promotion waits for nobody: a shard without a master is worse than clients that read of a move a little early.
+  const promotes = isMaster && view.says === 'slave';
+  if (!promotes && ((move !== undefined && !itsTurn(world, move, node.id)) || beforeItsTurn(world, node.id)))
+    return undefined;
   const { version } = intended.cluster;
   // An equal version would be answered OK and ignored: that is drift, and needs a new version.
   if (view.version === version && view.myId === view.id) return undefined;
@@ -105,7 +107,7 @@ function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
   const open = switchoverOf(intended);
   if (open?.phase === 'draining') return { ...common, purpose: 'drain', guard: 'none', breath: true, urgent: true };
   if (isMaster) {
-    return view.says === 'slave'
+    return promotes
       ? { ...common, purpose: 'promote', guard: 'none', breath: true, urgent: true }
       : { ...common, purpose: 'update', guard: 'none', breath: false, urgent: open !== undefined };
   }
@@ -115,7 +117,7 @@ function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
 function wantAway(world: World, node: Node): Want | undefined {
   const { intended } = world;
   const view = world.view(node.id);
-  if (!canHear(world, view) || !meantFor(intended, node.id) || switchoverOf(intended) !== undefined) return undefined;
+  if (!canHear(world, view) || !meantFor(intended, node.id)) return undefined;
   const { version } = intended.cluster;
   // At the committed number nothing can fence it any more: that is drift, and needs a new version.
   if (view.says !== 'master' || view.sequence === 0 || view.version === version) return undefined;
@@ -151,7 +153,10 @@ function wantLeaving(world: World, node: LeavingNode): Want | undefined {
   };
 }
 
-/** A leaving node carries the version that released it. */
+/**
+ * A leaving node carries the version that released it: the committed one as it was told, or the one that it answered
+ * here. Any other may be the topology of a cluster that has taken it in since, and what follows a release empties it.
+ */
 export function released(world: World, node: LeavingNode): boolean {
   const { cluster } = world.intended;
   const view = world.view(node.id);
@@ -160,7 +165,9 @@ export function released(world: World, node: LeavingNode): boolean {
     view.holds !== null &&
     view.holds.version > node.version &&
     view.says === 'master' &&
-    (view.holds.version !== cluster.version || view.holds.fingerprint === fingerprint(releasingText(cluster, node)))
+    (view.holds.version === cluster.version
+      ? view.holds.fingerprint === fingerprint(releasingText(cluster, node))
+      : view.fenced?.version === view.holds.version)
   );
 }
 
