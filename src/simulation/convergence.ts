@@ -43,6 +43,20 @@ export function unconverged(world: World, invariants: Invariants): readonly stri
   return lines;
 }
 
+/** Replicas that have not yet got what their master has. */
+export function behind(world: World, invariants: Invariants): readonly string[] {
+  return (invariants.cluster?.shards ?? []).flatMap((shard) => {
+    const master = shard.nodes.find((node) => node.master);
+    const reached = master === undefined ? undefined : world.atAddress(master.address)?.core?.database.sequence;
+    return shard.nodes.flatMap((node) => {
+      const machine = world.atAddress(node.address);
+      const own = machine?.core?.database.sequence;
+      if (node.master || node.away || own === undefined || own === reached) return [];
+      return [`${machine?.name} is at sequence ${own} and its master at ${reached}`];
+    });
+  });
+}
+
 /** The key-by-key differences between each replica and its master; only where both are settled. */
 export function differences(world: World, invariants: Invariants): readonly string[] {
   const lines: string[] = [];

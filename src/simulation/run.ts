@@ -1,6 +1,6 @@
 /** One simulated run: a world made from its seed, a scenario played in it, everything healed, and every promise checked. */
 import type { Duration, Instant } from '../runtime/runtime.ts';
-import { differences, isPrefix } from './convergence.ts';
+import { behind, differences, isPrefix } from './convergence.ts';
 import { realMilliseconds } from './event-loop.ts';
 import { type Broken, Invariants } from './invariants.ts';
 import { Stage } from './stage.ts';
@@ -44,6 +44,7 @@ export interface Outcome {
 const TRAFFIC: TrafficOptions = { clients: 4, keysPerClient: 6, pause: 150 };
 /** A replica's link comes up within one retry pause of its server, which is 10 s after a refusal. */
 const CONVERGES_WITHIN = 40_000;
+const CATCHES_UP_WITHIN = 5_000;
 /** After a hand-over its source is told within this, if it can be. */
 const TOLD_WITHIN = 5_000;
 const LONGEST: Instant = 30 * 60_000;
@@ -77,6 +78,8 @@ export async function run(scenario: Scenario, seed: number, untilBroken = false)
     convergedAfter = await heal(stage);
     await world.traffic.stop();
     lost = judge(await world.traffic.missing(), stage, scenario);
+    await stage.until(() => behind(world, invariants).length === 0, CATCHES_UP_WITHIN);
+    for (const line of behind(world, invariants)) invariants.break('replicas catch up', line);
     for (const line of differences(world, invariants)) invariants.break('replicas are copies', line);
     for (const line of world.refusedByPromise) invariants.break('no decision breaks a promise', line);
     for (const line of world.exits) invariants.break('no node is crashed', line);
