@@ -245,6 +245,8 @@ export class NodeWatch implements NodeView {
   /** What came in the breath of a push is newer than every question that was asked before. */
   heard(told: Told): void {
     this.#heardAt = told.at;
+    // Its number is of now: older answers of others are not to be measured by it.
+    if (told.at > this.answeredAt) this.answeredAt = told.at;
     this.says = told.role;
     this.sequence = told.sequence;
     if (told.sequence > this.highest) this.highest = told.sequence;
