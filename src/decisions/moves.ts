@@ -186,9 +186,15 @@ function whileHandingOver(world: World, move: Move & { phase: 'handing-over' }):
   return { ...NOTHING, wakeAt: until > world.now ? until : world.now + 1_000 };
 }
 
+/** A drained version is followed by its own decision and by nothing else: the end of a move waits for it. */
+function behindSwitchover(world: World, decision: MoveDecision): MoveDecision {
+  if (decision.proposal === undefined || switchoverOf(world.intended) === undefined) return decision;
+  return { ...NOTHING, waitingFor: 'the switchover ends' };
+}
+
 export function decideMoves(world: World): MoveDecision {
   const active = activeMove(world.intended);
-  if (active?.phase === 'migrating') return whileMigrating(world, active);
+  if (active?.phase === 'migrating') return behindSwitchover(world, whileMigrating(world, active));
   if (active?.phase === 'handing-over') return whileHandingOver(world, active);
   const queued = movesOf(world.intended).find((move) => move.phase === 'queued');
   if (queued === undefined) return NOTHING;
