@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { brokenPromises } from '../checks/promises.ts';
+import { lookOf } from '../operations/intended.ts';
+import type { Move } from '../operations/move.ts';
+import { fingerprint } from '../topology/fingerprint.ts';
+import { releasingText } from '../topology/text.ts';
+import { decideDrift, drift } from './drift.ts';
+import { entry, NOW, type Sketch, seeing, VERSION, world } from './testing.ts';
+import type { World } from './world.ts';
+
+const pair = (words: string, sketch: Sketch = {}) => world(`a master 9 | b replica 9 ${words}`, sketch);
+
+function raised(seen: World, overwrite = false): number | undefined {
+  const proposal = decideDrift(seen, overwrite);
+  if (proposal === undefined) return undefined;
+  assert.deepEqual(brokenPromises(seen.intended, proposal.next), []);
+  return proposal.next.cluster.version;
+}
+
+test('at the committed version or below it there is nothing that a push cannot mend', () => {
+  for (const words of ['', 'at:3', 'foreign:3', 'unasked', 'gone']) {
+    assert.deepEqual(drift(pair(words), 'b'), { kind: 'none' }, words);
+    assert.equal(raised(pair(words)), undefined, words);
+  }
+});
+
+test('our own topology under a higher number: healed by a version above both', () => {
+  assert.equal(drift(pair(`at:${VERSION + 5}`), 'b').kind, 'ours');
+  assert.equal(raised(pair(`at:${VERSION + 5}`)), VERSION + 6);
+});
+
+test('a past topology of ours under a higher number: healed as well', () => {
+  const past = [{ version: 3, fingerprint: 'before' }];
+  const seen = seeing(pair('', { past }), 'b', { version: 20, holds: { version: 20, fingerprint: 'before' } });
+  assert.equal(raised(seen), 21);
+});
+
+test('a foreign topology above ours is neither obeyed nor overwritten, until an operator says which one holds', () => {
+  const seen = pair(`foreign:${VERSION + 5}`);
+  assert.deepEqual(drift(seen, 'b'), { kind: 'foreign', seen: VERSION + 5 });
+  assert.equal(raised(seen), undefined);
+  assert.equal(raised(seen, true), VERSION + 6);
+});
+
+test('the committed number with another content: the number is spent, the next one is told', () => {
+  assert.equal(raised(pair(`foreign:${VERSION}`)), VERSION + 1);
+});
+
+test('several drifting nodes: one version above all of them, each told about', () => {
+  const seen = world(`a master 9 at:${VERSION + 2} | b replica 9 at:${VERSION + 9}`);
+  const proposal = decideDrift(seen, false) ?? assert.fail();
+  assert.equal(proposal.next.cluster.version, VERSION + 10);
+  assert.deepEqual(
+    proposal.events.map((event) => event.node),
+    ['a', 'b'],
+  );
+});
+
+test('the version is right and the role is not, for longer than a push takes: told anew', () => {
+  const wrong = pair('says-master');
+  assert.equal(raised(wrong), VERSION + 1);
+  assert.equal(raised(seeing(wrong, 'b', { holdsSince: NOW - 1_000 })), undefined, 'it may only be late');
+  assert.equal(raised(seeing(wrong, 'b', { since: NOW - 1_000 })), undefined, 'it has just come back');
+});
+
+test('a node inside a SETNODES, or whose topology was not read at this version, is not judged', () => {
+  const seen = pair(`at:${VERSION + 5}`);
+  assert.equal(raised(seeing(seen, 'b', { busySince: NOW - 10 })), undefined);
+  assert.equal(raised(seeing(seen, 'b', { holds: null })), undefined);
+  assert.equal(raised(seeing(seen, 'b', { holds: { version: 3, fingerprint: 'x' } })), undefined);
+});
+
+const move: Move = {
+  kind: 'move',
+  id: 'mv',
+  range: { from: 1, to: 2 },
+  source: 's0',
+  target: 's1',
+  slotOnly: false,
+  by: 'ops',
+  startedAt: 0,
+  failures: 0,
+  phase: 'migrating',
+  sourceNode: 'a',
+  targetNode: 'c',
+};
+
+test('the ends of a running migration are left alone, whatever they carry', () => {
+  const seen = world(`a master 9 at:${VERSION + 5} / c master 9 at:${VERSION + 6}`, { operations: [move] });
+  assert.equal(raised(seen), undefined);
+});
+
+test('nothing is healed in a pause or during a switchover', () => {
+  const open = {
+    kind: 'switchover',
+    id: 'so',
+    shard: 's0',
+    from: 'a',
+    to: 'b',
+    by: 'ops',
+    startedAt: 0,
+    version: VERSION,
+    phase: 'restoring',
+    because: 'x',
+  } as const;
+  assert.equal(raised(pair(`at:${VERSION + 5}`, { pause: { until: null, by: 'ops' } })), undefined);
+  assert.equal(raised(pair(`at:${VERSION + 5}`, { operations: [open] })), undefined);
+});
+
+test('an old master that took the committed number before it could be fenced: only a higher one fences it', () => {
+  const replaced: Sketch = { lineage: [entry(1, 'a', 0), entry(5, 'b', 9)] };
+  const seen = world(`b master 9 | a away 9 proof:1 says-master at:${VERSION}`, replaced);
+  assert.equal(raised(seen), VERSION + 1);
+  assert.equal(raised(seeing(seen, 'b', { state: 'silent' })), undefined, 'nobody leads it');
+});
+
+const LEAVING = { id: 'x', address: { host: '10.0.0.9', port: 7 }, version: 5, how: 'reset' } as const;
+
+test('a leaving node that has the committed number with another content cannot be released under it', () => {
+  const base = world('a master 9', { leaving: [LEAVING] });
+  const at = (mark: string, version = VERSION) =>
+    seeing(base, 'x', { state: 'up', myId: 'x', says: 'master', version, holds: { version, fingerprint: mark } });
+  assert.equal(raised(at(lookOf(base.intended).fingerprint)), VERSION + 1);
+  assert.equal(raised(at(fingerprint(releasingText(base.intended.cluster, LEAVING)))), undefined);
+  assert.equal(raised(at('theirs', VERSION + 4)), undefined, 'one above is another cluster’s');
+});
