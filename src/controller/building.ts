@@ -1,7 +1,6 @@
 /** New shards and clusters from what their nodes say: the first entry of each lineage, and how each replica attaches. */
 
 import type { ClusterNodes, NodeLine } from '../kvrocks/commands/cluster-nodes.ts';
-import { isAtLeast } from '../kvrocks/commands/info-server.ts';
 import type { Intended } from '../operations/intended.ts';
 import type { RandomSource } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
@@ -57,10 +56,10 @@ export function buildShard(
 }
 
 /** One above the highest that any of the nodes holds: no node has seen it yet. */
-export const firstVersion = (facts: readonly NodeFacts[]): Version =>
+const firstVersion = (facts: readonly NodeFacts[]): Version =>
   Math.max(0, ...facts.map((one) => one.version)) + 1;
 
-export const intendedFor = (cluster: Cluster): Intended => ({
+const intendedFor = (cluster: Cluster): Intended => ({
   cluster,
   operations: [],
   pause: null,
@@ -219,6 +218,3 @@ function importedNode(
     attaching: null,
   };
 }
-
-/** Old servers whose replicas go on replicating when a text leaves them out; the fences here need 2.11. */
-export const tooOld = (version: Parameters<typeof isAtLeast>[0]): boolean => isAtLeast(version, 2, 11) === false;

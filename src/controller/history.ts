@@ -5,8 +5,8 @@ import type { Store, Write } from '../store/port.ts';
 import type { ClusterEvent } from './events.ts';
 import { eventKey, eventPrefix } from './records.ts';
 
-export const EVENTS_KEPT = 10_000;
-export const EVENTS_KEPT_FOR = 7 * 24 * 3_600_000;
+const EVENTS_KEPT = 10_000;
+const EVENTS_KEPT_FOR = 7 * 24 * 3_600_000;
 /** Older events than these are read from the store. */
 const IN_MEMORY = 500;
 /** Between two looks at what is too old. */

@@ -12,7 +12,7 @@ import type { Attach, Cluster, LeavingNode, LineageEntry, Node, Proof, Shard } f
 import { newShardId, type Version } from '../topology/ids.ts';
 import { formatRange, parseRange, type SlotRange, slotSet } from '../topology/slots.ts';
 
-export const FORMAT = 1;
+const FORMAT = 1;
 
 const METADATA = '/kvrocks/metadata/';
 const OURS = '/kvrocks/kvctl/';

@@ -26,8 +26,8 @@ export const refusals = {
 export type RefusalCode = keyof typeof refusals;
 
 /** The document's own words, for entries that exist or do not and for nothing else. */
-export const ALREADY_EXISTED = 'the entry already existed';
-export const DOES_NOT_EXIST = 'the entry does not exist';
+const ALREADY_EXISTED = 'the entry already existed';
+const DOES_NOT_EXIST = 'the entry does not exist';
 
 export class Refusal extends Error {
   override readonly name = 'Refusal';

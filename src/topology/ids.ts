@@ -12,11 +12,9 @@ export type Version = number;
 export type Sequence = number;
 
 const NODE_ID = /^[A-Za-z0-9]{40}$/;
-const SHARD_ID = /^sh-[A-Za-z0-9]{12}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 export const isNodeId = (text: string): text is NodeId => NODE_ID.test(text);
-export const isShardId = (text: string): text is ShardId => SHARD_ID.test(text);
 /** A name that a new namespace or cluster may have. Stored older names may be anything. */
 export const isName = (text: string): boolean => NAME.test(text);
 export const NAME_RULE = 'a letter or digit, then up to 127 letters, digits, dots, underscores or dashes';
