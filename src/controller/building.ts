@@ -56,8 +56,7 @@ export function buildShard(
 }
 
 /** One above the highest that any of the nodes holds: no node has seen it yet. */
-const firstVersion = (facts: readonly NodeFacts[]): Version =>
-  Math.max(0, ...facts.map((one) => one.version)) + 1;
+const firstVersion = (facts: readonly NodeFacts[]): Version => Math.max(0, ...facts.map((one) => one.version)) + 1;
 
 const intendedFor = (cluster: Cluster): Intended => ({
   cluster,
