@@ -4,7 +4,7 @@
  */
 import { type Intended, lookOf, meantFor } from '../operations/intended.ts';
 import { coverage, faultsOf, nodeOf, nodesOf, type Shard } from '../topology/cluster.ts';
-import { formatRange, subtract } from '../topology/slots.ts';
+import { formatRange, intersect, subtract } from '../topology/slots.ts';
 
 /** What is broken, in words; empty when the commit may be made. */
 export function brokenPromises(before: Intended | undefined, after: Intended): readonly string[] {
@@ -90,7 +90,7 @@ function finishedMovesStay(before: Intended, after: Intended): string[] {
   return before.operations.flatMap((move) => {
     if (move.kind !== 'move' || move.phase !== 'handing-over') return [];
     const source = after.cluster.shards.find((shard) => shard.id === move.source);
-    const back = source !== undefined && subtract([move.range], source.slots).length < 1;
+    const back = source !== undefined && intersect([move.range], source.slots).length > 0;
     return back ? [`slots ${formatRange(move.range)} were moved and would go back to ${move.source}`] : [];
   });
 }
