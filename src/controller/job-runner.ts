@@ -33,12 +33,16 @@ const POLL = 100;
 /** A target that was black-holed ends the job after 135 s. */
 const LEAVES_START = 150_000;
 
+const migrateKey = ({ operation, attempt }: Migrate): string => `migrate ${operation} ${attempt}`;
+
 export class JobRunner {
   readonly #runtime: Runtime;
   readonly #password: Secret;
   readonly #on: JobHandlers;
   readonly #running = new Set<string>();
   readonly #connections = new Set<Connection>();
+  /** The try of a move that is asked for now: what an earlier one still brings is not about it. */
+  #wanted: string | undefined;
   #closed = false;
 
   constructor(runtime: Runtime, password: Secret, on: JobHandlers) {
@@ -50,8 +54,8 @@ export class JobRunner {
   run(jobs: Jobs): void {
     const { chase, migrate } = jobs;
     if (chase !== undefined) this.#once(`chase ${chase.operation}`, () => this.#chase(chase));
-    if (migrate !== undefined)
-      this.#once(`migrate ${migrate.operation} ${migrate.attempt}`, () => this.#migrate(migrate));
+    this.#wanted = migrate === undefined ? undefined : migrateKey(migrate);
+    if (migrate !== undefined) this.#once(migrateKey(migrate), () => this.#migrate(migrate));
     for (const reset of jobs.resets) this.#once(`reset ${reset.node}`, () => this.#reset(reset));
   }
 
@@ -99,7 +103,7 @@ export class JobRunner {
 
   async #migrate(job: Migrate): Promise<void> {
     const report = (migration: NonNullable<Trace['migration']>) => {
-      if (!this.#closed) this.#on.migrated(job.operation, migration);
+      if (!this.#closed && this.#wanted === migrateKey(job)) this.#on.migrated(job.operation, migration);
     };
     const span = { first: job.range.from, last: job.range.to };
     if (!job.resume) {
@@ -108,6 +112,9 @@ export class JobRunner {
         const id = await connection.ask(myId());
         if (id.kind !== 'reply' || id.value !== job.source.id)
           return { kind: 'not-sent', why: 'the source did not answer as itself' } as const;
+        // Its record may have gone back to the queue while the node was asked.
+        if (this.#closed || this.#wanted !== migrateKey(job))
+          return { kind: 'not-sent', why: 'it was taken back' } as const;
         const answer = await connection.ask(migrateAndWait(span, job.target.id), MIGRATE_TIMEOUT);
         if (answer.kind === 'reply' && answer.value === 'success') return { kind: 'success' } as const;
         if (answer.kind === 'error') return { kind: 'error', why: answer.error.text } as const;
@@ -131,7 +138,7 @@ export class JobRunner {
 
   /** Nobody told us the end: the servers are asked until one knows. */
   async #settle(job: Migrate, report: (migration: NonNullable<Trace['migration']>) => void): Promise<void> {
-    while (!this.#closed) {
+    while (!this.#closed && this.#wanted === migrateKey(job)) {
       if (await this.#leavesStart(job)) {
         const served = await this.#whoServes(job);
         if (served === 'target') return report({ kind: 'success', goal: await this.#sequenceOf(job.target.address) });
