@@ -42,14 +42,24 @@ function masterFinding(world: World, shard: Shard, report: ShardReport | undefin
     };
   }
   const refused = report.judged === null ? [] : whyNot(report.judged);
+  const eligible = report.judged?.some((one) => one.refusals.length === 0) === true;
   const nobody = refused.length === 0 ? 'it has no replica' : refused.join(', ');
   const paused = world.intended.pause !== null;
+  const so = !eligible
+    ? `no replica may be promoted (${nobody})`
+    : paused
+      ? 'nobody takes its place while the cluster is paused'
+      : 'it is about to be replaced';
   return {
     ...common,
     code: verdict.how === 'lost-data' ? 'DATA_LOST' : 'MASTER_DOWN',
-    message: `master ${shard.master}: ${verdict.because}; no replica may be promoted (${nobody})`,
-    waitingFor: paused ? 'the cluster is resumed' : 'an eligible replica, or the master',
-    command: paused ? `kvctl resume ${where(world)}` : `kvctl failover shard ${index} ${where(world)} --force`,
+    message: `master ${shard.master}: ${verdict.because}; ${so}`,
+    waitingFor: paused ? 'the cluster is resumed' : eligible ? null : 'an eligible replica, or the master',
+    command: paused
+      ? `kvctl resume ${where(world)}`
+      : eligible
+        ? null
+        : `kvctl failover shard ${index} ${where(world)} --force`,
   };
 }
 
@@ -209,14 +219,18 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
   }
   for (const node of intended.cluster.leaving) {
     const view = world.view(node.id);
-    if (view === undefined || view.state === 'up' || view.state === 'unknown') continue;
+    if (view === undefined || view.state === 'unknown') continue;
+    const above = view.version !== null && view.version > intended.cluster.version;
+    if (view.state === 'up' && !above) continue;
     push({
       code: 'LEAVING_UNTOLD',
       severity: 'warning',
       shard: null,
       node: node.id,
-      message: `${node.id} was removed and could not be told: it is ${view.state}`,
-      waitingFor: 'its answer',
+      message: above
+        ? `${node.id} was removed and cannot be told: it carries version ${view.version} of another topology`
+        : `${node.id} was removed and could not be told: it is ${view.state}`,
+      waitingFor: above ? 'an operator' : 'its answer',
       command: `kvctl node forget ${node.id} ${where(world)}`,
     });
   }

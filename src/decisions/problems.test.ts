@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decideFailovers } from './failover.ts';
+import { type Finding, findings } from './problems.ts';
+import { entry, NOW, type Sketch, seeing, VERSION, world } from './testing.ts';
+import type { World } from './world.ts';
+
+const found = (seen: World): readonly Finding[] => findings(seen, decideFailovers(seen).reports);
+const codes = (seen: World) => found(seen).map((one) => `${one.code} ${one.node}`);
+
+function only(seen: World): Finding {
+  const list = found(seen);
+  assert.equal(list.length, 1, list.map((one) => one.code).join(', '));
+  return list[0] ?? assert.fail();
+}
+
+test('a healthy cluster has no problems', () => {
+  assert.deepEqual(found(world('a master 9 | b replica 9 / c master 9')), []);
+});
+
+test('each state of a node has its code, what it waits for, and the command that mends it', () => {
+  const cases: readonly [World, string, string | null, RegExp | null][] = [
+    [world('a master 9 | b replica 9 gone'), 'NODE_DOWN', 'its answer', null],
+    [world('a master 9 | b replica 9 loading'), 'NODE_LOADING', 'the end of it', null],
+    [seeing(world('a master 9 | b replica 9'), 'b', { state: 'denied' }), 'WRONG_PASSWORD', null, null],
+    [
+      seeing(world('a master 9 | b replica 9'), 'b', { state: 'masterdown' }),
+      'NODE_DEAF',
+      null,
+      /CONFIG SET slave-serve-stale-data yes/,
+    ],
+    [
+      seeing(world('a master 9 | b replica 9'), 'b', { state: 'wrong-id' }),
+      'WRONG_NODE',
+      null,
+      /kvctl node forget b -n ns -c c1/,
+    ],
+    [world('a master 9 | b replica 9 unproven'), 'UNPROVEN', 'an operator', /empty its data folder/],
+    [
+      world(`a master 9 | b replica 9 foreign:${VERSION + 1}`),
+      'TOPOLOGY_NEWER',
+      'an operator',
+      /kvctl sync c1 -n ns --force/,
+    ],
+    [
+      seeing(world('a master 9 | b replica 9'), 'b', { dangers: [{ what: 'x is y', command: 'CONFIG SET x z' }] }),
+      'DANGEROUS_SETTING',
+      null,
+      /CONFIG SET x z/,
+    ],
+  ];
+  for (const [seen, code, waitingFor, command] of cases) {
+    const one = only(seen);
+    assert.deepEqual([one.code, one.node, one.waitingFor], [code, 'b', waitingFor]);
+    if (command === null) assert.equal(one.command, null, code);
+    else assert.match(one.command ?? '', command);
+  }
+});
+
+test('a master that cannot be reached: told, with what is waited for', () => {
+  const one = only(world('a master 9 dead | b replica 9 linked'));
+  assert.deepEqual(
+    [one.code, one.node, one.waitingFor, one.command],
+    ['MASTER_UNREACHABLE', 'a', 'a replica still hears it', null],
+  );
+});
+
+test('a dead master that nobody may replace: who was refused and why, and the operator’s word that would do it', () => {
+  const seen = world('a master 900 dead | b replica 300', { floor: 900, eligibleFrom: 800 });
+  const one = only(seen);
+  assert.equal(one.code, 'MASTER_DOWN');
+  assert.match(one.message, /b: 600 behind, of which 100 may be lost/);
+  assert.equal(one.command, 'kvctl failover shard 0 -n ns -c c1 --force');
+});
+
+test('a master that came back without its data, and nobody to replace it: DATA_LOST', () => {
+  const one = only(world('a master 0 highest:900'));
+  assert.equal(one.code, 'DATA_LOST');
+  assert.match(one.message, /it has no replica/);
+});
+
+test('a dead master in a paused cluster: the pause is what stands in the way, not its replicas', () => {
+  const one = only(world('a master 900 dead | b replica 900', { pause: { until: null, by: 'ops' } }));
+  assert.deepEqual(
+    [one.code, one.waitingFor, one.command],
+    ['MASTER_DOWN', 'the cluster is resumed', 'kvctl resume -n ns -c c1'],
+  );
+  assert.doesNotMatch(one.message, /no replica/);
+});
+
+test('an away node that may not follow: by how much it has diverged, or what it has lost', () => {
+  const replaced: Sketch = { lineage: [entry(1, 'a', 0), entry(5, 'b', 1_000)] };
+  const old = (words: string) => only(world(`b master 1200 | a away ${words}`, replaced));
+  const diverged = old('1020 proof:1 says-master fenced:1020');
+  assert.equal(diverged.code, 'DIVERGED');
+  assert.match(diverged.message, /a may not follow b: it holds 20 records that the shard does not have/);
+  assert.match(diverged.command ?? '', /10\.0\.0\.97:6000/);
+  assert.match(old('990 proof:1 says-master fenced:990').message, /lost 10 records and may have written since/);
+  assert.match(old('990 unproven says-master fenced:990').message, /nothing proves that its 990 records/);
+});
+
+test('an away node that is on its way back is no problem', () => {
+  const replaced: Sketch = { lineage: [entry(1, 'a', 0), entry(5, 'b', 1_000)] };
+  assert.deepEqual(found(world('b master 1200 | a away 1000 proof:1 says-master', replaced)), []);
+});
+
+test('a replica without a link to a master that answers: told after a moment, and not while the master is gone', () => {
+  const unlinked = (ago: number) => seeing(world('a master 9 | b replica 9 down'), 'b', { linkDownAt: NOW - ago });
+  assert.deepEqual(codes(unlinked(2_000)), []);
+  assert.deepEqual(codes(unlinked(4_000)), ['REPLICA_UNLINKED b']);
+  const gone = seeing(world('a master 9 gone | b replica 9 down'), 'b', { linkDownAt: NOW - 4_000 });
+  assert.deepEqual(codes(gone), ['MASTER_UNREACHABLE a']);
+});
+
+const LEAVING = { id: 'x', address: { host: 'h', port: 1 }, version: 5, how: 'reset' } as const;
+
+test('a removed node that cannot be told is told about, with the way to forget it', () => {
+  const seen = seeing(world('a master 9', { leaving: [LEAVING] }), 'x', { state: 'refused' });
+  const one = only(seen);
+  assert.deepEqual([one.code, one.node, one.command], ['LEAVING_UNTOLD', 'x', 'kvctl node forget x -n ns -c c1']);
+});
+
+test('a removed node that carries another cluster’s topology is left to it, and told about', () => {
+  const version = VERSION + 5;
+  const seen = seeing(world('a master 9', { leaving: [LEAVING] }), 'x', {
+    state: 'up',
+    myId: 'x',
+    says: 'master',
+    version,
+    holds: { version, fingerprint: 'theirs' },
+  });
+  const one = only(seen);
+  assert.deepEqual([one.code, one.node, one.command], ['LEAVING_UNTOLD', 'x', 'kvctl node forget x -n ns -c c1']);
+  assert.match(one.message, /version 12 of another topology/);
+});
