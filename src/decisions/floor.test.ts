@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { withFloors } from './floor.ts';
+import { nodeAt, type Sketch, seeing, shardAt, VERSION, world } from './testing.ts';
+import type { World } from './world.ts';
+
+const floors = (seen: World) => {
+  const shard = shardAt(withFloors(seen, seen.intended));
+  return [shard.floor, shard.eligibleFrom];
+};
+const at = (text: string, aged: number, sketch: Sketch = { floor: 100, eligibleFrom: 50 }) =>
+  seeing(world(text, sketch), 'a', { aged });
+
+test('a master that writes raises the floor to its highest, and what a candidate must have to what it had before', () => {
+  assert.deepEqual(floors(at('a master 900 | b replica 9', 700)), [900, 700]);
+});
+
+test('a quiet cluster is the same value: nothing is to be stored', () => {
+  const seen = at('a master 100 | b replica 100', 90, { floor: 100, eligibleFrom: 90 });
+  assert.equal(withFloors(seen, seen.intended), seen.intended);
+});
+
+test('floors never fall: a master that came back below does not lower them, nor one that has just begun to be watched', () => {
+  assert.deepEqual(floors(at('a master 90', 80)), [100, 50]);
+  assert.deepEqual(floors(at('a master 900', 0)), [900, 50]);
+});
+
+test('a node that says it is a slave is no measure of how far the master came', () => {
+  assert.deepEqual(floors(at('a master 900 says-slave | b replica 900', 700)), [100, 50]);
+});
+
+test('the highest that each node was seen at is stored, but of nobody who is unproven', () => {
+  const seen = world('a master 900 highest:100 | b replica 800 highest:100 | c replica 700 highest:100 unproven');
+  const next = withFloors(
+    seeing(seeing(seeing(seen, 'a', { highest: 900 }), 'b', { highest: 800 }), 'c', { highest: 700 }),
+    seen.intended,
+  );
+  assert.deepEqual([nodeAt(next, 'a').highest, nodeAt(next, 'b').highest, nodeAt(next, 'c').highest], [900, 800, 100]);
+  assert.equal(next.cluster.version, VERSION);
+});
