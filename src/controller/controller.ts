@@ -42,6 +42,7 @@ import type {
 import { describe, moveViews } from './describe.ts';
 import type { ClusterEvent } from './events.ts';
 import { History } from './history.ts';
+import { legible } from './legible.ts';
 import type { Log } from './log.ts';
 import { type Checked, checkNode, type Failure, failureMessage, failureOf, type NodeFacts } from './node-check.ts';
 import {
@@ -664,7 +665,7 @@ export class Controller implements ControlPlane {
     }
     let because = '';
     for (let attempt = 0; attempt < SWITCHOVER_TRIES; attempt++) {
-      const { from, to, index } = changes.switchoverCandidate(supervisor.world(), byId, preferred);
+      const { from, to, index } = this.#candidate(supervisor, byId, preferred);
       await this.#refuseLag(supervisor, from.address, to.address, index);
       const id = this.#newId('so');
       await this.#change(name, options, (world) =>
@@ -685,6 +686,15 @@ export class Controller implements ControlPlane {
       'node_failed',
       `the switchover was taken back ${SWITCHOVER_TRIES} times: ${because}; nothing was lost`,
     );
+  }
+
+  #candidate(supervisor: Supervisor, ref: ShardRef, preferred: string | undefined) {
+    try {
+      return changes.switchoverCandidate(supervisor.world(), ref, preferred);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      throw new Refusal(error.code, legible(error.message, supervisor.intended.cluster), error.detail);
+    }
   }
 
   /**

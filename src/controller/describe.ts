@@ -9,6 +9,7 @@ import { formatAddress } from '../topology/address.ts';
 import type { Shard } from '../topology/cluster.ts';
 import { formatRange, SLOT_COUNT, slotCount } from '../topology/slots.ts';
 import type { MoveView } from './control-plane.ts';
+import { legible } from './legible.ts';
 import type { NodeWatch } from './observation.ts';
 import type { ClusterStatus, NodeStatus, OperationStatus, Problem } from './status.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -105,7 +106,11 @@ export function describe(supervisor: Supervisor): ClusterStatus {
   const { intended } = world;
   const { cluster } = intended;
   const problems = findings(world, supervisor.reports).map(
-    ({ waitingFor, ...finding }): Problem => ({ ...finding, waiting_for: waitingFor }),
+    ({ waitingFor, ...finding }): Problem => ({
+      ...finding,
+      message: legible(finding.message, cluster),
+      waiting_for: waitingFor,
+    }),
   );
   const served = cluster.shards
     .filter((shard) => serves(world, shard))

@@ -11,11 +11,11 @@ import type { Want } from '../decisions/telling.ts';
 import type { Told } from '../decisions/world.ts';
 import { clusterNodes } from '../kvrocks/commands/cluster-nodes.ts';
 import { nodeSettings } from '../kvrocks/commands/config-get.ts';
-import { type InfoReplication, infoReplication } from '../kvrocks/commands/info-replication.ts';
+import { infoReplication } from '../kvrocks/commands/info-replication.ts';
 import { infoServer, isAtLeast } from '../kvrocks/commands/info-server.ts';
 import { myId } from '../kvrocks/commands/my-id.ts';
 import { setNodes, setNodesAndId } from '../kvrocks/commands/set-nodes.ts';
-import { setNodesInOneBreath } from '../kvrocks/commands/set-nodes-in-one-breath.ts';
+import { type OneBreath, setNodesInOneBreath } from '../kvrocks/commands/set-nodes-in-one-breath.ts';
 import { type Connection, openConnection } from '../kvrocks/connection.ts';
 import type { Cancel, Instant, Runtime } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
@@ -231,35 +231,38 @@ export class Outbox {
       if (refusal !== undefined) return refusal;
     }
     this.#on.busy(this.#runtime.clock.now());
-    const replication = await this.#send(line, want);
+    const breath = await this.#send(line, want);
     this.#on.busy(null);
-    if (typeof replication === 'string') {
+    if (typeof breath === 'string') {
       // An error may have been applied all the same.
       if (line.connection.state === 'open') await this.#readBack(line);
-      return replication;
+      return breath;
     }
     line.id = this.#node;
     this.#on.learned({ myId: this.#node });
-    this.#on.told(want, this.#toldOf(line, want, before, replication));
+    this.#on.told(want, this.#toldOf(line, want, before, breath));
     await this.#readBack(line);
     return undefined;
   }
 
-  async #send(line: Line, want: Want): Promise<InfoReplication | null | string> {
+  /** The breath that it answered; null where none was asked for; otherwise why it was not told. */
+  async #send(line: Line, want: Want): Promise<OneBreath | null | string> {
     const id = line.id === '' ? this.#node : undefined;
     if (want.breath) {
       const answer = await line.connection.ask(setNodesInOneBreath(want.text, want.version, id), this.#pushTimeout);
       if (answer.kind !== 'reply') return outcomeWords(answer);
-      return answer.value.result === 'ok' ? answer.value.replication : answer.value.result.text;
+      return answer.value.result === 'ok' ? answer.value : answer.value.result.text;
     }
     const question = id === undefined ? setNodes(want.text, want.version) : setNodesAndId(want.text, want.version, id);
     const answer = await line.connection.ask(question, this.#pushTimeout);
     return answer.kind === 'reply' ? null : outcomeWords(answer);
   }
 
-  #toldOf(line: Line, want: Want, before: Before, replication: InfoReplication | null): Told | null {
-    if (replication === null || replication.role === 'loading') return null;
-    const { role, sequence } = replication;
+  #toldOf(line: Line, want: Want, before: Before, breath: OneBreath | null): Told | null {
+    if (breath === null || breath.before.role === 'loading' || breath.replication.role === 'loading') return null;
+    const { role } = breath.replication;
+    // A replica follows from within SETNODES on: what it has behind it may have come from its new master.
+    const { sequence } = want.purpose === 'attach' ? breath.before : breath.replication;
     if ((want.purpose === 'fence' || want.purpose === 'drain' || want.purpose === 'release') && role === 'master')
       line.fencedAt = sequence;
     return { version: want.version, before, role, sequence, connection: line.number, at: this.#runtime.clock.now() };

@@ -26,6 +26,7 @@ import type { NodeId } from '../topology/ids.ts';
 import type { ClusterEvent } from './events.ts';
 import type { History } from './history.ts';
 import { JobRunner } from './job-runner.ts';
+import { legible } from './legible.ts';
 import type { Log } from './log.ts';
 import { NodeWatch } from './observation.ts';
 import { Outbox } from './outbox.ts';
@@ -350,7 +351,7 @@ export class Supervisor {
 
   /** What only happened is told at once and stored a little later, many of one moment together. */
   #note(happening: Happening): void {
-    const events = this.#history.stamp([happening], this.#intended.cluster.version);
+    const events = this.#stamp([happening], this.#intended);
     this.#history.publish(events);
     this.#unstored.push(...events);
     this.#storeSoon ??= this.#context.runtime.timers.after(STORE_NOTES_AFTER, () => {
@@ -358,6 +359,12 @@ export class Supervisor {
       const writes = this.#history.writes(this.#unstored.splice(0));
       if (writes.length > 0) void this.#context.store.commit(writes, this.#context.fence);
     });
+  }
+
+  #stamp(happenings: readonly Happening[], after: Intended): readonly ClusterEvent[] {
+    const words = (message: string) => legible(message, after.cluster, this.#intended.cluster);
+    const told = happenings.map((happening) => ({ ...happening, message: words(happening.message) }));
+    return this.#history.stamp(told, after.cluster.version);
   }
 
   /** Decides now, unless it is being done, and then once more. */
@@ -437,10 +444,15 @@ export class Supervisor {
       this.#commit(waiting.command(world), waiting);
       return true;
     } catch (error) {
-      waiting.reject(error instanceof Error ? error : new Error(String(error)));
+      waiting.reject(this.#refusalOf(error));
       this.#again = true;
       return false;
     }
+  }
+
+  #refusalOf(error: unknown): Error {
+    if (!(error instanceof Refusal)) return error instanceof Error ? error : new Error(String(error));
+    return new Refusal(error.code, legible(error.message, this.#intended.cluster), error.detail);
   }
 
   #apply(world: World, decision: Decision): void {
@@ -474,7 +486,7 @@ export class Supervisor {
 
   async #commitNow(proposal: Proposal, waiting: Waiting | undefined): Promise<void> {
     const before = this.#intended;
-    const events = this.#history.stamp(proposal.events, proposal.next.cluster.version);
+    const events = this.#stamp(proposal.events, proposal.next);
     const floors = withFloors(this.world(), proposal.next);
     const after: Intended = { ...remembered(floors), nextEvent: this.#history.nextId };
     const broken = brokenPromises(before, after);
