@@ -100,7 +100,7 @@ class Writer {
 
   constructor(ports: readonly number[]) {
     // By its defaults it waits for a node that hangs for ever, and asks who serves what only when it is told MOVED.
-    const settings = { slotsRefreshInterval: 1_000, redisOptions: { commandTimeout: 1_000 } };
+    const settings = { slotsRefreshInterval: 1_000, redisOptions: { commandTimeout: 2_000 } };
     this.#cluster = new Cluster(
       ports.map((port) => ({ host: '127.0.0.1', port })),
       settings,
@@ -143,16 +143,55 @@ class Writer {
   }
 }
 
-/** Of the API's answer: its own types are the product's business. */
+/** Of the API's answers: their own types are the product's business. */
 interface EventsAnswer {
   readonly data: { readonly events: readonly { readonly id: number; readonly message: string }[] };
 }
+interface ClusterAnswer {
+  readonly data: {
+    readonly cluster: {
+      readonly shards: readonly {
+        readonly id: string;
+        readonly nodes: readonly { readonly id: string; readonly addr: string }[];
+      }[];
+    };
+  };
+}
 
-async function eventsAfter(url: string, after: number): Promise<EventsAnswer['data']['events']> {
-  const response = await fetch(`${url}?after=${after}`).catch(() => undefined);
-  if (!response?.ok) return [];
-  const answer: EventsAnswer = JSON.parse(await response.text());
-  return answer.data.events;
+/** What happened to the cluster since the last call, in sentences with addresses in the place of ids. */
+class Events {
+  readonly #url: string;
+  #seen = 0;
+
+  constructor(cluster: string) {
+    this.#url = cluster;
+  }
+
+  async next(): Promise<readonly string[]> {
+    const { events } = (await this.#get<EventsAnswer>(`/events?after=${this.#seen}`))?.data ?? { events: [] };
+    if (events.length === 0) return [];
+    const names = await this.#names();
+    return events.map(({ id, message }) => {
+      this.#seen = id;
+      return names.reduce((text, [long, short]) => text.replaceAll(long, short), message);
+    });
+  }
+
+  async #names(): Promise<readonly (readonly [string, string])[]> {
+    const shards = (await this.#get<ClusterAnswer>(''))?.data.cluster.shards ?? [];
+    return shards.flatMap(({ id, nodes }, index) => [
+      [`shard ${id}`, `shard ${index}`] as const,
+      [id, `shard ${index}`] as const,
+      ...nodes.map((node) => [node.id, node.addr] as const),
+    ]);
+  }
+
+  async #get<T>(path: string): Promise<T | undefined> {
+    const response = await fetch(`${this.#url}${path}`).catch(() => undefined);
+    if (!response?.ok) return undefined;
+    const answer: T = JSON.parse(await response.text());
+    return answer;
+  }
 }
 
 function advice(first: number, control: number, url: string): string {
@@ -176,16 +215,21 @@ Ctrl-C ends it and leaves nothing behind.
 
 /** On a terminal the last line is written over; elsewhere each is a line of its own. */
 const terminal = process.stdout.isTTY === true;
+const CLEAR = '\r\u001b[2K';
+/** As for the server: npm passes on the Ctrl-C that all have had. */
+const SAME_SIGNAL = 300;
 
 function show(line: string): void {
   if (!terminal) console.log(line);
-  else process.stdout.write(`\r\u001b[2K${line.slice(0, Math.max(20, process.stdout.columns - 1))}`);
+  else process.stdout.write(`${CLEAR}${line.slice(0, (process.stdout.columns || 120) - 1)}`);
 }
 
 const interrupted = new Promise<void>((resolve) => {
+  let since = 0;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (stopping) process.exit(1);
+      if (stopping && performance.now() - since > SAME_SIGNAL) process.exit(1);
+      if (!stopping) since = performance.now();
       stopping = true;
       resolve();
     });
@@ -213,13 +257,12 @@ async function run(): Promise<void> {
   console.log(advice(first, control, url));
 
   const writer = new Writer(ports);
-  let seen = 0;
+  const events = new Events(`${clusters}/demo`);
   while (!stopping) {
     await Promise.race([sleep(1_000), interrupted]);
-    for (const { id, message } of await eventsAfter(`${clusters}/demo/events`, seen)) {
-      seen = id;
-      show(`${new Date().toTimeString().slice(0, 8)} ${message}`);
-      if (terminal) process.stdout.write('\n');
+    for (const sentence of await events.next()) {
+      if (terminal) process.stdout.write(CLEAR);
+      console.log(`${new Date().toTimeString().slice(0, 8)} ${sentence}`);
     }
     if (!stopping) show(writer.line());
   }

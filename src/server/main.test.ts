@@ -103,8 +103,12 @@ test('a second signal ends it at once', async (t) => {
   socket.on('error', () => {});
   socket.write('POST /api/v1/namespaces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{');
   await sleep(200);
+  // Npm's copy of a signal comes at once and changes nothing.
   server.child.kill('SIGINT');
+  server.child.kill('SIGTERM');
   while (!server.err.includes('"stopping"')) await sleep(5);
+  await sleep(400);
+  assert.equal(server.child.exitCode, null);
   server.child.kill('SIGINT');
   assert.equal(await server.ended, 130);
 });

@@ -18,6 +18,8 @@ import { toleranceOf } from './settings.ts';
 const EXIT = { stopped: 0, failed: 1, usage: 2, twice: 130 } as const;
 /** Milliseconds after which a stop that does not end is ended. */
 const PATIENCE = 4_500;
+/** Within so many milliseconds a second signal is the first one again: npm passes on what Ctrl-C sent to all. */
+const SAME_SIGNAL = 300;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -131,13 +133,14 @@ class Stopping {
 
   constructor({ log, flush }: ServerLog) {
     this.asked = new Promise((resolve) => {
-      let already = false;
+      let since: number | undefined;
       const stop = (signal: NodeJS.Signals) => {
-        if (already) {
+        if (since !== undefined) {
+          if (performance.now() - since < SAME_SIGNAL) return;
           flush();
           process.exit(EXIT.twice);
         }
-        already = true;
+        since = performance.now();
         log.info({ signal }, 'stopping');
         setTimeout(() => {
           log.error({}, 'what runs did not end in time; ended all the same');
