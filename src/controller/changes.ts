@@ -277,6 +277,14 @@ export function masterAnswers(world: World, shard: Shard): boolean {
   return view?.state === 'up' && view.says === 'master' && judgeMaster(world, shard).kind === 'alive';
 }
 
+/** Every node of the shard that answers carries the committed version. */
+export function shardKnows(world: World, ref: ShardRef): boolean {
+  const { shard } = findShard(world.intended.cluster, ref);
+  return shard.nodes.every(
+    (node) => node.membership === 'away' || world.view(node.id)?.state !== 'up' || carries(world, node),
+  );
+}
+
 function refusePreferred(shard: Shard, index: number, preferred: NodeId | undefined): void {
   if (preferred === undefined) return;
   if (preferred === shard.master)

@@ -663,6 +663,8 @@ export class Controller implements ControlPlane {
       await after.nodesKnow(options.wait ?? WAIT_FOR_NODES);
       return changes.findShard(after.intended.cluster, byId).shard.master;
     }
+    // What was committed a moment ago is on its way to them.
+    await supervisor.until((world) => changes.shardKnows(world, byId), options.wait ?? WAIT_FOR_NODES);
     let because = '';
     for (let attempt = 0; attempt < SWITCHOVER_TRIES; attempt++) {
       const { from, to, index } = this.#candidate(supervisor, byId, preferred);

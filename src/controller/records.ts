@@ -4,13 +4,17 @@
  * records of a cluster are always committed together.
  */
 
-import type { Intended, Operation, PastTopology, Pause } from '../operations/intended.ts';
+import type { Intended } from '../operations/intended.ts';
+import type { Move } from '../operations/move.ts';
 import type { RandomSource } from '../runtime/runtime.ts';
 import { Secret } from '../runtime/secret.ts';
+import { randomText } from '../runtime/seeded-random.ts';
 import { formatAddress, parseAddress } from '../topology/address.ts';
-import type { Attach, Cluster, LeavingNode, LineageEntry, Node, Proof, Shard } from '../topology/cluster.ts';
+import { type Cluster, faultsOf, type Node, type Proof, type Shard } from '../topology/cluster.ts';
 import { newShardId, type Version } from '../topology/ids.ts';
-import { formatRange, parseRange, type SlotRange, slotSet } from '../topology/slots.ts';
+import { covers, formatRange, parseRange, type SlotRange, slotSet } from '../topology/slots.ts';
+import { FORMAT, readState, type ShardState, type StoredState } from './stored-state.ts';
+import { list, natural, object, text, Unreadable } from './stored-values.ts';
 
 const FORMAT = 1;
 
@@ -59,34 +63,6 @@ interface StoredTopology {
     readonly target_shard_index: number;
     readonly migrating_slot: string | null;
   }[];
-}
-
-interface NodeState {
-  readonly membership: Node['membership'];
-  readonly highest: number;
-  readonly proof: Proof | null;
-  readonly attaching: Attach | null;
-}
-
-interface ShardState {
-  readonly id: string;
-  readonly lineage: readonly LineageEntry[];
-  readonly floor: number;
-  readonly eligible_from: number;
-  readonly nodes: Readonly<Record<string, NodeState>>;
-}
-
-interface StoredState {
-  readonly format: number;
-  readonly version: number;
-  readonly password: string;
-  readonly shards: readonly ShardState[];
-  readonly leaving: readonly LeavingNode[];
-  readonly operations: readonly Operation[];
-  readonly pause: Pause | null;
-  readonly past: readonly PastTopology[];
-  readonly next_event: number;
-  readonly ending: boolean;
 }
 
 export interface StoredCluster {
@@ -151,34 +127,21 @@ export type Decoded =
   /** For people: which record, and what is wrong with it. The cluster is set aside, and nothing is overwritten. */
   | { readonly ok: false; readonly why: string };
 
-/** Thrown while reading a record, and turned into `Decoded`. */
-class Unreadable extends Error {}
-
-function object(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Unreadable(`${what} is no object`);
-  return { ...value };
-}
-
-function list(value: unknown, what: string): readonly unknown[] {
-  if (value === null || value === undefined) return [];
-  if (!Array.isArray(value)) throw new Unreadable(`${what} is no list`);
-  return value;
-}
-
-function text(value: unknown, what: string): string {
-  if (typeof value !== 'string') throw new Unreadable(`${what} is no text`);
-  return value;
-}
-
-function natural(value: unknown, what: string): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
-    throw new Unreadable(`${what} is no whole number`);
-  return value;
-}
-
 interface ReadShard {
   readonly nodes: readonly { readonly node: StoredNode; readonly master: boolean }[];
   readonly slots: readonly SlotRange[];
+  /** What the Go controller is moving from this shard, and to which one by its place in the list. */
+  readonly moving: { readonly range: SlotRange; readonly target: number } | null;
+}
+
+/** Null or -1 when idle; `5` or `5-9` as text, in data of older releases a number. */
+function readMoving(shard: Record<string, unknown>, where: string): ReadShard['moving'] {
+  const slot = shard['migrating_slot'];
+  const target = shard['target_shard_index'];
+  if (slot === null || slot === undefined || slot === -1 || slot === '' || slot === '-1') return null;
+  const range = parseRange(String(slot));
+  if (range === undefined) throw new Unreadable(`${where}.migrating_slot is no range of slots`);
+  return { range, target: natural(target, `${where}.target_shard_index`) };
 }
 
 function readShard(value: unknown, where: string): ReadShard {
@@ -203,7 +166,36 @@ function readShard(value: unknown, where: string): ReadShard {
     if (range === undefined) throw new Unreadable(`${where}.slot_ranges[${i}] is no range of slots`);
     return range;
   });
-  return { nodes, slots };
+  return { nodes, slots, moving: readMoving(shard, where) };
+}
+
+/**
+ * A migration that the Go controller has begun: its outcome is found out before either end is told anything, since a
+ * topology that still names the source as owner hides what the target has taken over.
+ */
+function movesOfGo(shards: readonly ReadShard[], cluster: Cluster, random: RandomSource): readonly Move[] {
+  return shards.flatMap(({ moving }, i): Move[] => {
+    const source = cluster.shards[i];
+    const target = moving === null ? undefined : cluster.shards[moving.target];
+    if (moving === null || source === undefined || target === undefined || source === target) return [];
+    if (!covers(source.slots, moving.range)) return [];
+    return [
+      {
+        kind: 'move',
+        id: `mv-${randomText(random, 12)}`,
+        range: moving.range,
+        source: source.id,
+        target: target.id,
+        slotOnly: false,
+        by: 'the Go controller',
+        startedAt: 0,
+        failures: 0,
+        phase: 'migrating',
+        sourceNode: source.master,
+        targetNode: target.master,
+      },
+    ];
+  });
 }
 
 /** A cluster that has no state of ours yet: every node is what the stored topology says, trusted as at an import. */
@@ -225,8 +217,9 @@ function freshState(shard: ReadShard, version: Version, random: RandomSource): S
 }
 
 function buildShard(shard: ReadShard, state: ShardState, where: string): Shard {
-  const master = shard.nodes.find((one) => one.master)?.node.id;
+  const [master, second] = shard.nodes.filter((one) => one.master).map((one) => one.node.id);
   if (master === undefined) throw new Unreadable(`${where} has no master`);
+  if (second !== undefined) throw new Unreadable(`${where} has two masters, ${master} and ${second}`);
   const nodes = shard.nodes.map(({ node }): Node => {
     const address = parseAddress(node.addr);
     if (address === undefined) throw new Unreadable(`${where}: ${node.addr} is no address`);
@@ -253,20 +246,6 @@ function parse(record: string, what: string): Record<string, unknown> {
   }
 }
 
-/** Our own record, whose inside we wrote ourselves: its format and version are checked, the rest is trusted. */
-function readState(record: string, version: Version): StoredState {
-  const state = parse(record, 'its state');
-  const format = natural(state['format'], 'the format of its state');
-  if (format > FORMAT)
-    throw new Unreadable(`its state has format ${format}; this release knows formats up to ${FORMAT}`);
-  if (natural(state['version'], 'the version of its state') !== version) {
-    throw new Unreadable(
-      `its topology is of version ${version} and its state of ${String(state['version'])}: something else wrote one of them`,
-    );
-  }
-  return state as unknown as StoredState;
-}
-
 function decodeOrThrow(
   namespace: string,
   topologyRecord: string,
@@ -276,7 +255,8 @@ function decodeOrThrow(
   const topology = parse(topologyRecord, 'its topology');
   const version = natural(topology['version'], 'version');
   const shards = list(topology['shards'], 'shards').map((one, i) => readShard(one, `shards[${i}]`));
-  const state = stateRecord === undefined ? undefined : readState(stateRecord, version);
+  const state =
+    stateRecord === undefined ? undefined : readState(parse(stateRecord, 'its state'), version, shards.length);
   const password = state?.password ?? shards[0]?.nodes[0]?.node.password ?? '';
   const cluster: Cluster = {
     namespace,
@@ -288,9 +268,11 @@ function decodeOrThrow(
     ),
     leaving: state?.leaving ?? [],
   };
+  const [fault] = faultsOf(cluster);
+  if (fault !== undefined) throw new Unreadable(fault);
   return {
     cluster,
-    operations: state?.operations ?? [],
+    operations: state?.operations ?? movesOfGo(shards, cluster, random),
     pause: state?.pause ?? null,
     past: state?.past ?? [],
     nextEvent: state?.next_event ?? 1,
