@@ -48,6 +48,19 @@ function hangForAWhile(stage: Stage, machine: Machine): void {
   stage.world.loop.after(length, () => stage.wake(machine));
 }
 
+/** The controller's process stands still and goes on as if nothing had been. */
+function stallForAWhile(stage: Stage): void {
+  const process = stage.world.controllerProcess;
+  if (process === undefined) return;
+  stage.world.note('hang the controller');
+  stage.world.count('controller-hang');
+  process.hang();
+  stage.world.loop.after(stage.between(100, 8_000), () => {
+    if (process.alive) stage.world.note('wake the controller');
+    process.wake();
+  });
+}
+
 function isolateForAWhile(stage: Stage, machine: Machine, all: boolean): void {
   if (all) stage.isolate(machine);
   else stage.cutFromController(machine);
@@ -96,6 +109,7 @@ const acts: readonly (readonly [weight: number, act: Act])[] = [
     },
   ],
   [8, (stage) => stage.crashAfterSteps(1 + Math.floor(stage.between(0, 12)), stage.between(50, 3_000))],
+  [3, (stage) => stallForAWhile(stage)],
   [10, (stage, index) => void stage.failover(index)],
   [10, (stage, index) => moveSome(stage, index, false)],
   [2, (stage, index) => moveSome(stage, index, true)],

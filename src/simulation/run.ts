@@ -127,6 +127,7 @@ async function heal(stage: Stage): Promise<Duration | undefined> {
     stage.wake(machine);
     stage.start(machine);
   }
+  world.controllerProcess?.wake();
   stage.startController();
   if (!(await world.led())) {
     invariants.break('convergence', 'no controller leads');

@@ -533,6 +533,19 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'controller-stalls-five-seconds',
+    shards: 2,
+    perShard: 3,
+    async play(stage) {
+      const process = stage.world.controllerProcess;
+      process?.hang();
+      await stage.sleep(stage.between(300, 7_000));
+      process?.wake();
+      await stage.sleep(4_000);
+      neverFailsOver(stage);
+    },
+  },
+  {
     name: 'kill-9-at-every-step',
     shards: 2,
     perShard: 3,

@@ -103,13 +103,16 @@ export class Stage {
     const since = this.world.loop.now;
     const lostBefore = this.world.lostAnswerAt;
     const controller = this.world.controller;
+    const process = this.world.controllerProcess;
+    let stood = process?.hung ?? true;
     this.kill(machine);
     this.wipe(machine);
     this.world.loop.after(after, () => {
       if (machine.life === life) this.start(machine);
     });
     await this.sleep(1_300);
-    const watched = this.world.controller === controller && controller?.ready() === true;
+    stood ||= process?.hung ?? true;
+    const watched = !stood && this.world.controller === controller && controller?.ready() === true;
     if (!watched || this.world.lostAnswerAt !== lostBefore) this.disasters.push({ hosts, at: since + 1_300 });
   }
 

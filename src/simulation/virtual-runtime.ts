@@ -36,6 +36,10 @@ export class VirtualProcess {
     };
   }
 
+  get hung(): boolean {
+    return this.#hung;
+  }
+
   get alive(): boolean {
     return this.#alive;
   }
