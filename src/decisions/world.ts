@@ -35,6 +35,7 @@ export interface Told {
   /** Its role before the push, as read on the same connection; null when it was not asked. */
   readonly before: { readonly role: Role; readonly sequence: Sequence } | null;
   readonly role: Role;
+  /** Right after the push; of an attach right before it, since a replica follows from within the push on. */
   readonly sequence: Sequence;
   /** The connection that answered; the facts of a fence or a drain hold while it is open. */
   readonly connection: number;

@@ -91,32 +91,40 @@ test('an error inside EXEC is the answer, one while queuing too', () => {
 
 test('one breath: the sequence at the moment of the change', () => {
   const asked = setNodesInOneBreath(TEXT, 7);
-  const words = [['MULTI'], ['CLUSTERX', 'SETNODES', TEXT, '7'], ['INFO', 'replication'], ['EXEC']];
+  const info = ['INFO', 'replication'];
+  const words = [['MULTI'], info, ['CLUSTERX', 'SETNODES', TEXT, '7'], info, ['EXEC']];
   assert.equal(asked.bytes, words.map(encodeCommand).join(''));
-  const got = value(asked, `+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n${bulk(infoReplications.master)}`);
+  const queued = '+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n';
+  const [before, after] = [bulk(infoReplications.slaveUp), bulk(infoReplications.master)];
+  const got = value(asked, `${queued}*3\r\n${before}+OK\r\n${after}`);
   assert.equal(got.result, 'ok');
+  assert.equal(got.before.role, 'slave');
   assert.equal(got.replication.role === 'master' && got.replication.sequence, 2000);
 });
 
 test('one breath refused: the node still says how it stands', () => {
   const asked = setNodesInOneBreath(TEXT, 7, id('a'));
   assert.ok(asked.bytes.includes('SETNODEID'));
-  const queued = '+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n';
-  const got = value(asked, `${queued}*3\r\n-${errorTexts.badText}\r\n+OK\r\n${bulk(infoReplications.slaveUp)}`);
+  const queued = '+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n';
+  const info = bulk(infoReplications.slaveUp);
+  const got = value(asked, `${queued}*4\r\n${info}-${errorTexts.badText}\r\n+OK\r\n${info}`);
   assert.equal(got.result !== 'ok' && got.result.text, errorTexts.badText);
   assert.equal(got.replication.role, 'slave');
 });
 
-test('one breath with an EXEC that is no array of three', () => {
+test('one breath with an EXEC that is not the three answers', () => {
   const asked = setNodesInOneBreath(TEXT, 7);
+  const info = bulk(infoReplications.master);
   for (const exec of [
     '*-1\r\n',
     '*1\r\n+OK\r\n',
     '+OK\r\n',
-    `*2\r\n+NO\r\n${bulk(infoReplications.master)}`,
-    '*2\r\n+OK\r\n:1\r\n',
+    `*2\r\n+OK\r\n${info}`,
+    `*3\r\n${info}+NO\r\n${info}`,
+    `*3\r\n${info}+OK\r\n:1\r\n`,
+    `*3\r\n:1\r\n+OK\r\n${info}`,
   ]) {
-    const got = read(asked, `+OK\r\n+QUEUED\r\n+QUEUED\r\n${exec}`);
+    const got = read(asked, `+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n${exec}`);
     assert.equal(got.kind, 'garbled', exec);
   }
 });
