@@ -16,8 +16,6 @@ import { covers, formatRange, parseRange, type SlotRange, slotSet } from '../top
 import { FORMAT, readState, type ShardState, type StoredState } from './stored-state.ts';
 import { list, natural, object, text, Unreadable } from './stored-values.ts';
 
-const FORMAT = 1;
-
 const METADATA = '/kvrocks/metadata/';
 const OURS = '/kvrocks/kvctl/';
 
