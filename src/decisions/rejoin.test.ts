@@ -156,7 +156,17 @@ test('proven only once its link was seen up, it carries the version, and its bre
   assert.equal(decideRejoins(seeing(seen, 'a', { link: 'down' })), undefined);
   assert.equal(decideRejoins(seeing(seen, 'a', { link: 'sync' })), undefined);
   assert.equal(decideRejoins(seeing(seen, 'a', { version: VERSION - 1 })), undefined);
-  assert.equal(decideRejoins(seeing(seen, 'a', { attached: null })), undefined);
+  assert.equal(decideRejoins(seeing(seen, 'a', { attached: null, holdsSince: NOW - 500 })), undefined);
+});
+
+test('carries its attach, and the answer never came: unproven and told so, unless its number is within all the same', () => {
+  const seen = member('1100 proof:1 attaching:within attached:1000');
+  const unknown = commit(seeing(seen, 'a', { attached: null }));
+  assert.deepEqual(unknown.kinds, ['node.unproven']);
+  assert.equal(unknown.next.cluster.version, VERSION, 'it goes on following');
+  assert.deepEqual([nodeAt(unknown.next, 'a').proof, nodeAt(unknown.next, 'a').attaching], [null, null]);
+  const quiet = seeing(member('1000 proof:1 attaching:within attached:1000'), 'a', { attached: null });
+  assert.deepEqual(commit(quiet).kinds, ['node.proven']);
 });
 
 test('a link that was seen up before the attach was answered was the one to the old master', () => {

@@ -72,8 +72,14 @@ function fedByTheOldMaster(world: World, shard: Shard, node: Node): boolean | un
   );
 }
 
-/** Whether the answer to its attach confirms it; undefined while it has not answered. */
-function confirmed(world: World, shard: Shard, node: Node, view: NodeView): boolean | undefined {
+/**
+ * A node that carries its attach and whose answer never came, as the controller that sent it died or the connection
+ * broke: after so many milliseconds nobody waits for it any more.
+ */
+const UNANSWERED = 2_000;
+
+/** Whether the answer to its attach confirms it; undefined while it has not answered, `unknown` if it never will. */
+function confirmed(world: World, shard: Shard, node: Node, view: NodeView): boolean | 'unknown' | undefined {
   switch (node.attaching) {
     case null:
       return undefined;
@@ -86,7 +92,11 @@ function confirmed(world: World, shard: Shard, node: Node, view: NodeView): bool
       const entry = newestEntry(shard);
       const limitless = node.proof?.entry === entry.version;
       if (limitless) return true;
-      if (view.attached === null || view.attached.version < entry.version) return undefined;
+      if (view.attached === null || view.attached.version < entry.version) {
+        if (view.busySince !== null || world.now < Math.max(view.holdsSince, world.watchingSince) + UNANSWERED)
+          return undefined;
+        return mayFollow(shard, node, view.sequence ?? Number.POSITIVE_INFINITY, 0).may ? true : 'unknown';
+      }
       return mayFollow(shard, node, view.attached.sequence, 0).may || fedByTheOldMaster(world, shard, node);
     }
   }
@@ -138,6 +148,19 @@ function stepMember(world: World, shard: Shard, node: Node): Step | undefined {
   const entry = newestEntry(shard);
   const answer = confirmed(world, shard, node, view);
   if (answer === false) return away('it was beyond its limit when it was attached', null);
+  if (answer === 'unknown') {
+    return {
+      shard: withNode(shard, node.id, (old) => ({ ...old, proof: null, attaching: null })),
+      event: {
+        kind: 'node.unproven',
+        message: `${node.id} was attached, and its number at that moment never became known`,
+        by: 'controller',
+        shard: shard.id,
+        node: node.id,
+      },
+      newText: false,
+    };
+  }
   if (answer === true && node.attaching !== null) {
     const how = node.attaching;
     const sequence = view.sequence;
