@@ -2,6 +2,21 @@
 import type { Invariants } from './invariants.ts';
 import type { World } from './world.ts';
 
+/** Members that answer and do not carry the committed version or say another role: what a push alone can mend. */
+export function untold(world: World, invariants: Invariants): readonly string[] {
+  const { cluster } = invariants;
+  return (cluster?.shards ?? []).flatMap((shard) =>
+    shard.nodes.flatMap((node) => {
+      const machine = world.atAddress(node.address);
+      const core = machine?.core;
+      if (node.away || core === undefined || machine?.state !== 'running') return [];
+      const version = Number(core.cluster.topology.version);
+      if (version === cluster?.version && core.isSlave !== node.master) return [];
+      return [`${machine.name} is a ${core.isSlave ? 'slave' : 'master'} at version ${version} of ${cluster?.version}`];
+    }),
+  );
+}
+
 /** One line for each node that does not carry the committed topology, or does not play its role. Empty: converged. */
 export function unconverged(world: World, invariants: Invariants): readonly string[] {
   const { cluster } = invariants;

@@ -71,7 +71,7 @@ function summary(outcomes: readonly Outcome[]): string {
     `${outcomes.length} runs, ${Math.round(simulated / 1_000)} s simulated in ${(real / 1_000).toFixed(1)} s: ` +
       `${Math.round(simulated / real)} times real time, ${((1_000 * real) / events).toFixed(1)} µs an event`,
     `${acknowledged} writes acknowledged, ${lost} lost as an unplanned failover permits; ${moves} moves ended`,
-    `converged after the last fault: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms; ${outcomes.length - times.length} needed an operator`,
+    `converged after the last fault: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${at(1)} ms; ${outcomes.length - times.length} needed an operator`,
     ...kinds,
   ].join('\n');
 }

@@ -1,6 +1,6 @@
 /** One simulated run: a world made from its seed, a scenario played in it, everything healed, and every promise checked. */
 import type { Duration, Instant } from '../runtime/runtime.ts';
-import { behind, differences, isPrefix } from './convergence.ts';
+import { behind, differences, isPrefix, untold } from './convergence.ts';
 import { realMilliseconds } from './event-loop.ts';
 import { type Broken, Invariants } from './invariants.ts';
 import { Stage } from './stage.ts';
@@ -43,7 +43,9 @@ export interface Outcome {
 
 const TRAFFIC: TrafficOptions = { clients: 4, keysPerClient: 6, pause: 150 };
 /** A replica's link comes up within one retry pause of its server, which is 10 s after a refusal. */
-const CONVERGES_WITHIN = 40_000;
+const CONVERGES_WITHIN = 16_000;
+/** From the last fault until every member carries the committed version and plays its role. */
+const TOLD_AFTER_FAULTS = 5_000;
 const CATCHES_UP_WITHIN = 5_000;
 /** After a hand-over its source is told within this, if it can be. */
 const TOLD_WITHIN = 5_000;
@@ -134,14 +136,34 @@ async function heal(stage: Stage): Promise<Duration | undefined> {
     return undefined;
   }
   if (invariants.cluster?.paused === true) await stage.resume();
-  const took = await stage.converged(CONVERGES_WITHIN);
-  if (took !== undefined) return took;
+  const healed = world.loop.now;
+  await stage.until(() => untold(world, invariants).length === 0, TOLD_AFTER_FAULTS);
+  const named = namedNodes(stage);
+  for (const line of untold(world, invariants))
+    if (!named.has(line.split(' ')[0] ?? '')) invariants.break('every member is told', line);
+  const took = await stage.converged(CONVERGES_WITHIN - (world.loop.now - healed));
+  if (took !== undefined) return world.loop.now - healed;
   for (let round = 0; round < 3; round++) {
     await help(stage);
     if ((await stage.converged(CONVERGES_WITHIN)) !== undefined) return undefined;
   }
   invariants.break('convergence', `${stage.unconverged().join(', ')}; reported: ${stage.problems().join(' ')}`);
   return undefined;
+}
+
+/** The nodes that a reported problem is about. */
+function namedNodes(stage: Stage): ReadonlySet<string> {
+  const { world, invariants } = stage;
+  const plane = world.controller;
+  const named = new Set<string>();
+  if (plane === undefined || !plane.ready()) return named;
+  const listed = invariants.cluster?.shards.flatMap(({ nodes }) => nodes) ?? [];
+  for (const { node } of plane.status(NAME).problems) {
+    const address = listed.find(({ id }) => id === node)?.address;
+    const machine = address === undefined ? undefined : world.atAddress(address);
+    if (machine !== undefined) named.add(machine.name);
+  }
+  return named;
 }
 
 /** Does what the reported problems ask for; a node that is not in order and not named by any is a broken promise. */
