@@ -82,6 +82,7 @@ test('a stop that a request without end holds up is over within five seconds', a
   const port = await freePort();
   const server = new ServerProcess(t, ['--addr', `127.0.0.1:${port}`, '--data-dir', dir]);
   await server.serving();
+  await ready(port);
   const socket = connect(port, '127.0.0.1');
   t.after(() => socket.destroy());
   socket.on('error', () => {});
@@ -98,6 +99,7 @@ test('a second signal ends it at once', async (t) => {
   const port = await freePort();
   const server = new ServerProcess(t, ['--addr', `127.0.0.1:${port}`, '--data-dir', dir]);
   await server.serving();
+  await ready(port);
   const socket = connect(port, '127.0.0.1');
   t.after(() => socket.destroy());
   socket.on('error', () => {});
