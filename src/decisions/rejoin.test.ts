@@ -185,7 +185,10 @@ test('the breath says that it was beyond its limit when it was attached: away, a
 test('a breath of an earlier promotion confirms nothing of this one', () => {
   const seen = member('1100 proof:1 attaching:within attached:1000');
   const early = seen.view('a')?.attached ?? assert.fail();
-  assert.equal(decideRejoins(seeing(seen, 'a', { attached: { ...early, version: 4 } })), undefined);
+  assert.equal(
+    decideRejoins(seeing(seen, 'a', { attached: { ...early, version: 4 }, holdsSince: NOW - 500 })),
+    undefined,
+  );
 });
 
 test('attached empty, its link seen up: proven', () => {
