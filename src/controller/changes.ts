@@ -21,7 +21,7 @@ import {
   withShard,
 } from '../topology/cluster.ts';
 import type { NodeId, Version } from '../topology/ids.ts';
-import { formatRange, intersect, type SlotRange, slotCount, subtract } from '../topology/slots.ts';
+import { formatRange, intersect, type SlotRange, slotCount, slotSet, subtract } from '../topology/slots.ts';
 import type { FailoverPlan, ShardRef } from './control-plane.ts';
 import { notFound, Refusal } from './refusal.ts';
 
@@ -214,7 +214,8 @@ export function queueMoves(
   const { intended } = world;
   const { shard: target, index } = findShard(intended.cluster, ref);
   const moves: Move[] = [];
-  for (const range of ranges) {
+  // Asked for twice in one request, a slot still moves once.
+  for (const range of slotSet(ranges)) {
     const open = movesOf(intended).find((move) => unfinished(move) && intersect([move.range], [range]).length > 0);
     if (open !== undefined)
       throw new Refusal('operation_running', `slots ${formatRange(open.range)} are on their way already`, open.id);
