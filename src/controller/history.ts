@@ -81,7 +81,7 @@ export class History {
   async read(after: number, limit: number): Promise<readonly ClusterEvent[]> {
     const first = this.#recent[0];
     const stored = first !== undefined && after >= first.id ? this.#recent : await this.#stored();
-    return stored.filter((event) => event.id > after).slice(-limit);
+    return limit === 0 ? [] : stored.filter((event) => event.id > after).slice(-limit);
   }
 
   async #stored(): Promise<readonly ClusterEvent[]> {
