@@ -61,6 +61,13 @@ function stallForAWhile(stage: Stage): void {
   });
 }
 
+/** A replica falls behind its master by up to two seconds. */
+function thinLink(stage: Stage, index: number): void {
+  const replica = stage.pick(stage.replicas(index));
+  if (replica !== undefined)
+    stage.slowLink(stage.master(index), replica, stage.between(10, 2_000), stage.between(500, 6_000));
+}
+
 function isolateForAWhile(stage: Stage, machine: Machine, all: boolean): void {
   if (all) stage.isolate(machine);
   else stage.cutFromController(machine);
@@ -100,6 +107,7 @@ const acts: readonly (readonly [weight: number, act: Act])[] = [
   [4, (stage, index) => isolateForAWhile(stage, stage.master(index), true)],
   [4, (stage, index) => isolateForAWhile(stage, anyNode(stage, index), false)],
   [4, (stage, index) => stage.slow(anyNode(stage, index), stage.between(5, 400), stage.between(500, 5_000))],
+  [4, (stage, index) => thinLink(stage, index)],
   [6, (stage, index) => stage.loseAnswer(anyNode(stage, index), stage.pick(LOSABLE) ?? 'SETNODES')],
   [
     6,

@@ -84,7 +84,7 @@ export const plants: readonly Plant[] = [
     ],
     scenario: 'old-master-wrote-while-isolated',
     promise: 'replicas are copies',
-    seeds: 6,
+    seeds: 12,
   },
   {
     name: 'the swap does not wait for the replica',

@@ -11,7 +11,7 @@ import type { SeenShard } from './record-reading.ts';
 import { type Ended, NAME, type World } from './world.ts';
 
 const CALLER = { name: 'sim' };
-/** Nodes, controller, store and clients, as the network knows them. */
+/** The controller's host. */
 const CONTROLLERS = '10.1.0.1';
 
 export class Stage {
@@ -138,6 +138,13 @@ export class Stage {
     this.#did('slow', machine);
     this.world.network.slow(machine.host, by);
     this.world.loop.after(length, () => this.world.network.slow(machine.host, 0));
+  }
+
+  /** Only the way from one node to the other is long: a replica behind a thin link. */
+  slowLink(from: Machine, to: Machine, by: Duration, length: Duration): void {
+    this.#did('slow-link-to', to);
+    this.world.network.slow(from.host, by, to.host);
+    this.world.loop.after(length, () => this.world.network.slow(from.host, 0, to.host));
   }
 
   /** Cut off from the controller alone. */

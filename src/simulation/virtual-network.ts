@@ -188,10 +188,11 @@ export class VirtualNetwork {
     for (const lane of [...this.waiting]) lane.flush();
   }
 
-  /** Every message to or from `host` takes so much longer; 0 ends that. */
-  slow(host: string, by: Duration): void {
-    if (by === 0) this.#slow.delete(host);
-    else this.#slow.set(host, by);
+  /** Every message to or from `host`, or with `to` those from one to the other, takes up to so much longer; 0 ends it. */
+  slow(host: string, by: Duration, to?: string): void {
+    const key = to === undefined ? host : `${host}>${to}`;
+    if (by === 0) this.#slow.delete(key);
+    else this.#slow.set(key, by);
   }
 
   /** Something is cut or slow. */
@@ -209,7 +210,8 @@ export class VirtualNetwork {
     const draw = this.#random.next();
     const base = draw < 0.99 ? 0.05 + 0.1 * draw : 0.2 + 5 * this.#random.next();
     if (this.#slow.size === 0) return base;
-    return base + ((this.#slow.get(from) ?? 0) + (this.#slow.get(to) ?? 0)) * this.#random.next();
+    const slow = (this.#slow.get(from) ?? 0) + (this.#slow.get(to) ?? 0) + (this.#slow.get(`${from}>${to}`) ?? 0);
+    return base + slow * this.#random.next();
   }
 
   /** The dialling side; `ear` hears `connected`, or that it was never made. */
