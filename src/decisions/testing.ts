@@ -61,7 +61,7 @@ function wordsOf(text: string): Words {
   return { id, place, sequence: numbers[0] ?? 0, flags: new Map(flags) };
 }
 
-export const shardId = (index: number): string => `s${index}`;
+const shardId = (index: number): string => `s${index}`;
 
 function attachOf(word: string | undefined): Attach | null {
   return word === 'empty' || word === 'within' || word === 'copied' ? word : null;
@@ -93,7 +93,7 @@ const told = (version: number, role: Told['role'], sequence: number, at: number)
 });
 
 /** What every view has that is not told otherwise: a node that was never asked. */
-export const unseen = (id: string, highest = 0): NodeView => ({
+const unseen = (id: string, highest = 0): NodeView => ({
   id,
   state: 'unknown',
   since: 0,
