@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { VERSION, world } from '../decisions/testing.ts';
+import { type Intended, lookOf, meantFor, nextVersion, type Operation, remembered } from './intended.ts';
+import { binds, type Move } from './move.ts';
+
+const { intended } = world('a master 9 | b replica 9 / c master 9 | d replica 9');
+const with_ = (...operations: Operation[]): Intended => ({ ...intended, operations });
+
+const MOVE = {
+  kind: 'move',
+  id: 'mv',
+  range: { from: 1, to: 2 },
+  source: 's0',
+  target: 's1',
+  slotOnly: false,
+  by: 'ops',
+  startedAt: 0,
+  failures: 0,
+} as const;
+const MIGRATING: Move = { ...MOVE, phase: 'migrating', sourceNode: 'a', targetNode: 'c' };
+const DRAIN: Operation = {
+  kind: 'switchover',
+  id: 'so',
+  shard: 's0',
+  from: 'a',
+  to: 'b',
+  by: 'ops',
+  startedAt: 0,
+  phase: 'draining',
+  version: VERSION,
+};
+
+const meant = (of: Intended) => ['a', 'b', 'c', 'd'].filter((node) => meantFor(of, node)).join('');
+
+test('a version is meant for everybody, a drained one for the old master alone, and for no end of a running migration', () => {
+  assert.equal(meant(intended), 'abcd');
+  assert.equal(meant(with_(DRAIN)), 'a');
+  assert.equal(meant(with_({ ...DRAIN, phase: 'swapping', final: 9 })), 'abcd');
+  assert.equal(meant(with_({ ...DRAIN, phase: 'restoring', because: 'x' })), 'abcd');
+  assert.equal(meant(with_(MIGRATING)), 'bd');
+  assert.equal(meant(with_({ ...MOVE, phase: 'queued', lastFailure: null })), 'abcd');
+});
+
+test('only a drain makes the text another one than the topology’s', () => {
+  assert.notEqual(lookOf(with_(DRAIN)).text, lookOf(intended).text);
+  assert.equal(lookOf(with_({ ...DRAIN, phase: 'restoring', because: 'x' })).text, lookOf(intended).text);
+  assert.equal(lookOf(with_(MIGRATING)).text, lookOf(intended).text);
+});
+
+test('the next version is above the committed one and above whatever was seen, and remembers what it looks like', () => {
+  assert.equal(nextVersion(intended, intended.cluster).cluster.version, VERSION + 1);
+  const next = nextVersion(intended, intended.cluster, 40);
+  assert.equal(next.cluster.version, 41);
+  assert.deepEqual(next.past, [{ version: 41, fingerprint: lookOf(next).fingerprint }]);
+});
+
+test('a version is remembered once, and thirty-two of them at most', () => {
+  assert.equal(remembered(remembered(intended)).past.length, 1);
+  let one = intended;
+  for (let i = 0; i < 40; i++) one = nextVersion(one, one.cluster);
+  assert.equal(one.past.length, 32);
+  assert.equal(one.past.at(-1)?.version, VERSION + 40);
+});
+
+test('a move binds its two shards until it is over or given up', () => {
+  const queued: Move = { ...MOVE, phase: 'queued', lastFailure: null };
+  const failed: Move = { ...MOVE, phase: 'failed', why: 'x' };
+  assert.deepEqual(
+    ['s0', 's1', 's2'].map((shard) => binds(queued, shard)),
+    [true, true, false],
+  );
+  assert.equal(binds(failed, 's0'), false);
+});
