@@ -21,6 +21,9 @@ export interface ClusterName {
   readonly cluster: string;
 }
 
+/** Milliseconds that a write waits for the nodes, unless its caller says otherwise. */
+export const WAIT_FOR_NODES = 2_000;
+
 export interface WriteOptions {
   readonly caller: Caller;
   /** Refuse with `changed` unless the cluster is at this version. */

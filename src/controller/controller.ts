@@ -5,11 +5,6 @@
 
 import { brokenPromises } from '../checks/promises.ts';
 import { DETECTION, type Policy } from '../decisions/world.ts';
-import { flushAll } from '../kvrocks/commands/flush-all.ts';
-import { infoReplication } from '../kvrocks/commands/info-replication.ts';
-import { clusterReset } from '../kvrocks/commands/reset.ts';
-import { setNodes } from '../kvrocks/commands/set-nodes.ts';
-import { type Connection, openConnection } from '../kvrocks/connection.ts';
 import { activeMove, type Intended, remembered, switchoverOf } from '../operations/intended.ts';
 import type { Duration, RandomSource, Runtime } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
@@ -17,8 +12,9 @@ import { randomText } from '../runtime/seeded-random.ts';
 import type { Leadership, Revision, Store, Write } from '../store/port.ts';
 import { type Address, formatAddress, sameAddress } from '../topology/address.ts';
 import { clusterKey, nodeOf, nodesOf } from '../topology/cluster.ts';
-import { type NodeId, newNodeId } from '../topology/ids.ts';
+import type { NodeId } from '../topology/ids.ts';
 import { NO_SLOTS, type SlotRange } from '../topology/slots.ts';
+import { Adoption, failedChecks } from './adoption.ts';
 import {
   type Building,
   buildCluster,
@@ -29,22 +25,24 @@ import {
 } from './building.ts';
 import * as changes from './changes.ts';
 import { Claims, type Owner } from './claims.ts';
-import type {
-  ClusterName,
-  ClusterView,
-  ControlPlane,
-  FailoverPlan,
-  NewCluster,
-  NodeChecks,
-  ShardRef,
-  WriteOptions,
+import {
+  type ClusterName,
+  type ClusterView,
+  type ControlPlane,
+  type FailoverPlan,
+  type NewCluster,
+  type NodeChecks,
+  type ShardRef,
+  WAIT_FOR_NODES,
+  type WriteOptions,
 } from './control-plane.ts';
 import { describe, moveViews } from './describe.ts';
 import type { ClusterEvent } from './events.ts';
+import { failOver } from './failover-request.ts';
 import { History } from './history.ts';
-import { legible } from './legible.ts';
 import type { Log } from './log.ts';
-import { type Checked, checkNode, type Failure, failureMessage, failureOf, type NodeFacts } from './node-check.ts';
+import { checkNode, failureOf, type NodeFacts } from './node-check.ts';
+import { resetNode } from './node-reset.ts';
 import {
   decode,
   encode,
@@ -69,12 +67,7 @@ export interface ControllerOptions {
   readonly policy?: Policy;
 }
 
-/** A write answers after the nodes know, or after this. */
-const WAIT_FOR_NODES = 2_000;
 const END_OPERATIONS = 5_000;
-/** A switchover takes a second at most to end either way, and is tried again up to this often. */
-const SWITCHOVER_TRIES = 3;
-const SWITCHOVER_BOUND = 8_000;
 
 /** At the start the first probes of all nodes are spread, so that few clusters are seen at once and many in seconds. */
 const SPREAD_AT_MOST = 5_000;
@@ -87,6 +80,7 @@ interface Reign {
   /** Stored clusters that cannot be read: listed, deletable, and left alone. */
   readonly setAside: Map<Owner, { readonly why: string; readonly revisions: Revisions }>;
   readonly claims: Claims;
+  readonly adoption: Adoption;
   /** Names that are being created. */
   readonly creating: Set<Owner>;
   /** Removals under way: a second one of the same cluster is the first. */
@@ -141,15 +135,16 @@ export class Controller implements ControlPlane {
   }
 
   async #ascend(leadership: Leadership): Promise<void> {
-    const { network } = this.#runtime;
     for (;;) {
       try {
+        const claims = new Claims(this.#runtime.network);
         const reign: Reign = {
           leadership,
           namespaces: new Map(),
           clusters: new Map(),
           setAside: new Map(),
-          claims: new Claims(network),
+          claims,
+          adoption: new Adoption(this.#runtime, claims),
           creating: new Set(),
           removing: new Map(),
         };
@@ -348,51 +343,6 @@ export class Controller implements ControlPlane {
     return this.#supervisor(name).history.watch(on);
   }
 
-  /** Checks all nodes at once. Throws one refusal that names every node that failed. */
-  async #check(addresses: readonly Address[], password: Secret): Promise<readonly NodeFacts[]> {
-    const checked = await Promise.all(addresses.map((address) => checkNode(this.#runtime, address, password)));
-    const failed = checked.filter((one): one is Checked & { ok: false } => !one.ok);
-    if (failed.length > 0) throw this.#failed(failed.map(failureOf));
-    return checked.flatMap((one) => (one.ok ? [one.facts] : []));
-  }
-
-  #failed(failures: readonly Failure[]): Refusal {
-    return new Refusal('node_check_failed', failureMessage(failures), failures);
-  }
-
-  /** Reserves nodes for `owner` while they are checked. The result gives back what did not become a claim. */
-  async #reserve(reign: Reign, owner: Owner, addresses: readonly Address[]): Promise<() => void> {
-    const keys: string[] = [];
-    for (const address of addresses) {
-      const spellings = await reign.claims.spellings(address);
-      if (spellings.some((key) => keys.includes(key))) throw invalid(`nodes: ${formatAddress(address)} is named twice`);
-      keys.push(...spellings);
-    }
-    const taken = reign.claims.owner(keys);
-    if (taken === owner) throw alreadyExists(`a node of this cluster among ${addresses.map(formatAddress).join(', ')}`);
-    if (taken !== undefined) throw new Refusal('already_exists', this.#takenBy(addresses, taken));
-    reign.claims.claim(keys, owner);
-    return () => reign.claims.release(keys, owner);
-  }
-
-  #takenBy(addresses: readonly Address[], owner: Owner): string {
-    const words = addresses.map(formatAddress).join(', ');
-    return `${addresses.length > 1 ? `one of ${words}` : words} is a node of cluster ${owner} already`;
-  }
-
-  /** Nodes are claimed by id, too: one that was moved to another address is still the other cluster's. */
-  #checkIds(reign: Reign, owner: Owner, facts: readonly NodeFacts[]): void {
-    for (const one of facts) {
-      const taken = one.id === '' ? undefined : reign.claims.owner([one.id]);
-      if (taken === owner) throw alreadyExists(`node ${one.id} at ${formatAddress(one.address)}`);
-      if (taken !== undefined)
-        throw new Refusal(
-          'already_exists',
-          `${formatAddress(one.address)} is node ${one.id} of cluster ${taken} already`,
-        );
-    }
-  }
-
   #building(): Building {
     return { random: this.#random, createdAt: Math.floor(this.#runtime.clock.wall() / 1_000) };
   }
@@ -403,16 +353,16 @@ export class Controller implements ControlPlane {
 
   async createCluster(namespace: string, wanted: NewCluster, checks: NodeChecks, options: WriteOptions): Promise<void> {
     await this.#found(namespace, wanted.name, options, async (reign, owner) => {
-      const release = await this.#reserve(reign, owner, wanted.nodes);
+      const release = await reign.adoption.reserve(owner, wanted.nodes);
       try {
-        const facts = await this.#check(wanted.nodes, wanted.password);
-        this.#checkIds(reign, owner, facts);
+        const facts = await reign.adoption.check(wanted.nodes, wanted.password);
+        reign.adoption.checkIds(owner, facts);
         const groups = facts.length / wanted.replicas;
         const rules = this.#rules(checks, options, groups === 1);
         const failures = Array.from({ length: groups }, (_, i) =>
           groupFailures(facts.slice(i * wanted.replicas, (i + 1) * wanted.replicas), rules, undefined),
         ).flat();
-        if (failures.length > 0) throw this.#failed(failures);
+        if (failures.length > 0) throw failedChecks(failures);
         return buildCluster(namespace, wanted.name, facts, wanted.replicas, wanted.password, this.#building());
       } catch (error) {
         release();
@@ -429,10 +379,10 @@ export class Controller implements ControlPlane {
     options: WriteOptions,
   ): Promise<void> {
     await this.#found(name.namespace, name.cluster, options, async (reign, owner) => {
-      const asked = await this.#check(nodes, password);
+      const asked = await reign.adoption.check(nodes, password);
       const newest = [...asked].sort((a, b) => b.version - a.version)[0];
       if (newest?.topology == null)
-        throw this.#failed([
+        throw failedChecks([
           { node: nodes.map(formatAddress).join(', '), reasons: ['carries no topology; create the cluster instead'] },
         ]);
       const lines = [...newest.topology.nodes.values()];
@@ -442,17 +392,17 @@ export class Controller implements ControlPlane {
           !addresses.some((other) => sameAddress(other, address)) &&
           !asked.some((one) => newest.topology?.nodes.has(one.id))
         ) {
-          throw this.#failed([
+          throw failedChecks([
             { node: formatAddress(address), reasons: ['is no node of the topology that it was to be imported with'] },
           ]);
         }
       }
-      const release = await this.#reserve(reign, owner, addresses);
+      const release = await reign.adoption.reserve(owner, addresses);
       try {
         const checked = await Promise.all(addresses.map((address) => checkNode(this.#runtime, address, password)));
         const reached = new Map<NodeId, NodeFacts>();
         for (const one of checked) if (one.ok) reached.set(one.facts.id, one.facts);
-        this.#checkIds(reign, owner, [...reached.values()]);
+        reign.adoption.checkIds(owner, [...reached.values()]);
         const imported = importCluster(
           name.namespace,
           name.cluster,
@@ -461,7 +411,7 @@ export class Controller implements ControlPlane {
           password,
           this.#building(),
         );
-        if (!imported.ok) throw this.#failed(imported.failures);
+        if (!imported.ok) throw failedChecks(imported.failures);
         return imported.intended;
       } catch (error) {
         release();
@@ -535,7 +485,7 @@ export class Controller implements ControlPlane {
       (node) => supervisor.watchOf(node.id)?.state !== 'up',
     );
     if (unreachable.length > 0 && options.force !== true) {
-      throw this.#failed(
+      throw failedChecks(
         unreachable.map((node) => ({
           node: formatAddress(node.address),
           reasons: ['does not answer, so it cannot be reset; delete without reset, or pass force to leave it out'],
@@ -615,12 +565,12 @@ export class Controller implements ControlPlane {
     const supervisor = this.#supervisor(name);
     this.#samePassword(supervisor, password);
     const owner = clusterKey(name.namespace, name.cluster);
-    const release = await this.#reserve(reign, owner, nodes);
+    const release = await reign.adoption.reserve(owner, nodes);
     try {
-      const facts = await this.#check(nodes, supervisor.intended.cluster.password);
-      this.#checkIds(reign, owner, facts);
+      const facts = await reign.adoption.check(nodes, supervisor.intended.cluster.password);
+      reign.adoption.checkIds(owner, facts);
       const failures = groupFailures(facts, this.#rules(checks, options, false), undefined);
-      if (failures.length > 0) throw this.#failed(failures);
+      if (failures.length > 0) throw failedChecks(failures);
       const seen = Math.max(...facts.map((one) => one.version));
       const taken = new Set(nodesOf(supervisor.intended.cluster).map((node) => node.id));
       const building = this.#building();
@@ -642,110 +592,14 @@ export class Controller implements ControlPlane {
     await this.#changeAndWait(name, options, (world) => changes.removeShard(world, shard, reset, options.caller.name));
   }
 
-  failoverPlan(name: ClusterName, shard: ShardRef, preferred: string | undefined): FailoverPlan {
-    return changes.planFailover(this.#supervisor(name).world(), shard, preferred);
-  }
-
-  async failover(
-    name: ClusterName,
-    ref: ShardRef,
-    preferred: string | undefined,
-    options: WriteOptions,
-  ): Promise<string> {
+  failover(name: ClusterName, ref: ShardRef, preferred: string | undefined, options: WriteOptions): Promise<string> {
     const supervisor = this.#supervisor(name);
     changes.checkVersion(supervisor.intended, options.ifVersion);
-    const { shard } = changes.findShard(supervisor.intended.cluster, ref);
-    const byId = { id: shard.id };
-    if (!changes.masterAnswers(supervisor.world(), shard)) {
-      const after = await this.#change(name, options, (world) =>
-        changes.failOverDeadMaster(world, byId, preferred, options.force === true, options.caller.name),
-      );
-      await after.nodesKnow(options.wait ?? WAIT_FOR_NODES);
-      return changes.findShard(after.intended.cluster, byId).shard.master;
-    }
-    // What was committed a moment ago is on its way to them.
-    await supervisor.until((world) => changes.shardKnows(world, byId), options.wait ?? WAIT_FOR_NODES);
-    let because = '';
-    for (let attempt = 0; attempt < SWITCHOVER_TRIES; attempt++) {
-      const { from, to, index } = this.#candidate(supervisor, byId, preferred);
-      await this.#refuseLag(supervisor, from.address, to.address, index);
-      const id = this.#newId('so');
-      await this.#change(name, options, (world) =>
-        changes.beginSwitchover(world, byId, to.id, id, options.caller.name),
-      );
-      const ended = await supervisor.until(({ intended }) => {
-        const open = switchoverOf(intended);
-        if (open?.id === id && open.phase === 'restoring') because = open.because;
-        return open?.id !== id;
-      }, SWITCHOVER_BOUND);
-      if (!ended)
-        throw new Refusal('outcome_unknown', 'the switchover has not ended yet; its phase is in the status', {
-          operation: id,
-        });
-      if (changes.findShard(supervisor.intended.cluster, byId).shard.master === to.id) return to.id;
-    }
-    throw new Refusal(
-      'node_failed',
-      `the switchover was taken back ${SWITCHOVER_TRIES} times: ${because}; nothing was lost`,
-    );
+    return failOver(this.#runtime, supervisor, ref, preferred, options, () => this.#newId('so'));
   }
 
-  #candidate(supervisor: Supervisor, ref: ShardRef, preferred: string | undefined) {
-    try {
-      return changes.switchoverCandidate(supervisor.world(), ref, preferred);
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      throw new Refusal(error.code, legible(error.message, supervisor.intended.cluster), error.detail);
-    }
-  }
-
-  /**
-   * A drain begins only when the replica is a few milliseconds behind: clients bounce between the two meanwhile. The
-   * master is asked first, so that what it writes in between counts as lag.
-   */
-  async #refuseLag(supervisor: Supervisor, master: Address, replica: Address, index: number): Promise<void> {
-    const { password } = supervisor.intended.cluster;
-    const lag = await this.#connected(master, password, (m) =>
-      this.#connected(replica, password, async (r) => {
-        const first = await m.ask(infoReplication());
-        const firstAt = this.#runtime.clock.now();
-        await r.ask(infoReplication());
-        for (let tries = 0; ; tries++) {
-          const ahead = await m.ask(infoReplication());
-          const at = this.#runtime.clock.now();
-          const behind = await r.ask(infoReplication());
-          if (first.kind !== 'reply' || ahead.kind !== 'reply' || behind.kind !== 'reply') return undefined;
-          if (first.value.role !== 'master' || ahead.value.role !== 'master' || behind.value.role !== 'slave')
-            return undefined;
-          const rate = (ahead.value.sequence - first.value.sequence) / Math.max(1, at - firstAt);
-          const allowed = Math.min(1_000, Math.max(8, rate * 5));
-          const missing = ahead.value.sequence - behind.value.sequence;
-          if (missing <= allowed) return { missing: 0, allowed };
-          if (tries >= 20) return { missing, allowed };
-          await new Promise<void>((resolve) => this.#runtime.timers.after(5, resolve));
-        }
-      }),
-    );
-    if (lag === undefined)
-      throw new Refusal(
-        'no_eligible_replica',
-        `shard ${index}: the master or the replica did not say how far it is; try again`,
-      );
-    if (lag.missing > 0) {
-      throw new Refusal(
-        'no_eligible_replica',
-        `shard ${index}: the replica is ${lag.missing} records behind, and a switchover begins at ${Math.floor(lag.allowed)} or less; nothing was stopped, try again when it has caught up`,
-      );
-    }
-  }
-
-  async #connected<T>(address: Address, password: Secret, use: (connection: Connection) => Promise<T>): Promise<T> {
-    const connection = openConnection(this.#runtime, address, { password, connectTimeout: 500, replyTimeout: 1_000 });
-    try {
-      return await use(connection);
-    } finally {
-      connection.close();
-    }
+  failoverPlan(name: ClusterName, shard: ShardRef, preferred: string | undefined): FailoverPlan {
+    return changes.planFailover(this.#supervisor(name).world(), shard, preferred);
   }
 
   #newId(kind: string): string {
@@ -766,17 +620,17 @@ export class Controller implements ControlPlane {
     if (node.role === 'master')
       throw invalid('role: a shard has its one master already; add the node as slave and fail over to it');
     const owner = clusterKey(name.namespace, name.cluster);
-    const release = await this.#reserve(reign, owner, [node.address]);
+    const release = await reign.adoption.reserve(owner, [node.address]);
     try {
       const { password } = supervisor.intended.cluster;
-      const [facts] = await this.#check([node.address], password);
+      const [facts] = await reign.adoption.check([node.address], password);
       const master = shard.nodes.find((one) => one.id === shard.master);
       const leader = master === undefined ? undefined : await checkNode(this.#runtime, master.address, password);
       if (facts === undefined || leader === undefined) throw notFound('the shard’s master');
-      if (!leader.ok) throw this.#failed([failureOf(leader)]);
-      this.#checkIds(reign, owner, [facts]);
+      if (!leader.ok) throw failedChecks([failureOf(leader)]);
+      reign.adoption.checkIds(owner, [facts]);
       const failures = groupFailures([facts], this.#rules(checks, options, false), leader.facts);
-      if (failures.length > 0) throw this.#failed(failures);
+      if (failures.length > 0) throw failedChecks(failures);
       const taken = new Set(nodesOf(supervisor.intended.cluster).map((one) => one.id));
       const [built] = buildShard([leader.facts, facts], NO_SLOTS, 0, this.#building(), taken).nodes.slice(1);
       if (built === undefined) throw notFound('the node');
@@ -808,7 +662,7 @@ export class Controller implements ControlPlane {
   async resetNode(address: Address, password: Secret, options: WriteOptions): Promise<void> {
     const reign = this.#lead();
     const owner = reign.claims.owner(await reign.claims.spellings(address));
-    const [facts] = await this.#check([address], password);
+    const [facts] = await reign.adoption.check([address], password);
     if (facts === undefined) throw notFound(formatAddress(address));
     const claimed = owner ?? (facts.id === '' ? undefined : reign.claims.owner([facts.id]));
     if (claimed !== undefined && !this.#isAway(reign, claimed, facts.id)) {
@@ -818,34 +672,14 @@ export class Controller implements ControlPlane {
       );
     }
     if (facts.holdsData && options.force !== true) {
-      throw this.#failed([{ node: formatAddress(address), reasons: ['holds data; pass force to destroy it'] }]);
+      throw failedChecks([{ node: formatAddress(address), reasons: ['holds data; pass force to destroy it'] }]);
     }
-    await this.#connected(address, password, async (connection) => {
-      // Fenced first: a text that names another node as the only one. It serves nothing from then on.
-      if (facts.version >= 0) {
-        const stranger = `${newNodeId(this.#random)} 127.0.0.1 1 master - 0-16383`;
-        const fenced = await connection.ask(setNodes(stranger, facts.version + 1), 15_000);
-        if (fenced.kind !== 'reply') throw this.#notReset(address);
-      }
-      if (facts.holdsData || facts.replication.sequence > 0) {
-        const flushed = await connection.ask(flushAll(), 60_000);
-        if (flushed.kind !== 'reply') throw this.#notReset(address);
-      }
-      const done = await connection.ask(clusterReset(), 15_000);
-      if (done.kind !== 'reply') throw this.#notReset(address, done.kind === 'error' ? done.error.text : undefined);
-    });
+    await resetNode(this.#runtime, this.#random, facts, password);
   }
 
   #isAway(reign: Reign, owner: Owner, id: NodeId): boolean {
     const intended = reign.clusters.get(owner)?.intended;
     return intended !== undefined && nodeOf(intended.cluster, id)?.node.membership === 'away';
-  }
-
-  #notReset(address: Address, why?: string): Refusal {
-    return new Refusal(
-      'node_failed',
-      `${formatAddress(address)} was not reset: ${why ?? 'it stopped answering'}; try again`,
-    );
   }
 
   async migrate(
