@@ -26,7 +26,7 @@ export interface LogEntry {
 }
 
 /** The server gives no more at once. */
-export const MOST_UPDATES = 1000;
+const MOST_UPDATES = 1000;
 
 /**
  * `POLLUPDATES <after> MAX <max> STRICT`: the raw entries behind sequence `after`. Strict: the first must begin at
