@@ -81,7 +81,7 @@ export function decide(world: World, circumstances: Circumstances): Decision {
   return {
     proposal,
     wants: proposal === undefined ? wants(world) : [],
-    jobs: { chase: switchover.chase, migrate: moves.migrate, resets: leaving.resets },
+    jobs: { chase: switchover.chase ?? moves.chase, migrate: moves.migrate, resets: leaving.resets },
     reports: failovers.reports,
     moveWaitsFor: moves.waitingFor,
     wakeAt: soonest(failovers.wakeAt, switchover.wakeAt, moves.wakeAt, tellingWakesAt(world)),

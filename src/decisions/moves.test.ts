@@ -177,6 +177,18 @@ test('neither end knows: the move stays open, however long', () => {
   assert.equal(decideMoves(handing(60_000)).proposal, undefined);
 });
 
+test('hand-over: the linked replica that is nearest to what the target had is chased until the source knows', () => {
+  const handing = { ...base, slotOnly: false, phase: 'handing-over', version: VERSION, goal: 20 } as const;
+  const ends = { sourceNode: 'a', targetNode: 'c' };
+  const shards = 'a master 9 at:6 / c master 20 | d replica 12 | e replica 15 | f replica 19 down';
+  const chased = (move: Move, sketch: Sketch = traced({}), of = shards) => decideMoves(moving(move, sketch, of)).chase;
+  const chase = chased({ ...handing, ...ends });
+  assert.deepEqual([chase?.node, chase?.goal, chase?.until], ['e', 20, NOW + 900]);
+  assert.equal(chased({ ...handing, ...ends, goal: null }), undefined, 'nobody knows what it must have');
+  assert.equal(chased({ ...handing, ...ends }, traced({}, 1_100)), undefined, 'the source is told all the same by now');
+  assert.equal(chased({ ...handing, ...ends }, traced({}), 'a master 9 at:6 / c master 20'), undefined);
+});
+
 test('slot_only: straight to the hand-over, the slots without their keys', () => {
   const next = commit(moving({ ...QUEUED, slotOnly: true }));
   assert.equal(owner(next), 's1');

@@ -14,13 +14,15 @@ import type { Instant } from '../runtime/runtime.ts';
 import { type Cluster, masterOf, type Shard, shardOf, withShard } from '../topology/cluster.ts';
 import { covers, formatRange, subtract, union } from '../topology/slots.ts';
 import { namedReplicas } from '../topology/text.ts';
-import type { Migrate } from './jobs.ts';
+import type { Chase, Migrate } from './jobs.ts';
 import { carries, playsItsRole } from './seen.ts';
 import type { Happening, Proposal, World } from './world.ts';
 
 export interface MoveDecision {
   readonly proposal: Proposal | undefined;
   readonly migrate: Migrate | undefined;
+  /** Of a replica of the target: clients go back and forth until it has what the source is about to delete. */
+  readonly chase?: Chase | undefined;
   /** What the first queued move waits for, in words; undefined when it waits for nothing. */
   readonly waitingFor: string | undefined;
   readonly wakeAt: Instant | undefined;
@@ -183,7 +185,23 @@ function whileHandingOver(world: World, move: Move & { phase: 'handing-over' }):
       proposal: { next: withoutOperation(intended, move.id), events: [about(move, 'move.finished', 'both ends know')] },
     };
   }
-  return { ...NOTHING, wakeAt: until > world.now ? until : world.now + 1_000 };
+  return {
+    ...NOTHING,
+    chase: source ? undefined : chaseReplica(world, move),
+    wakeAt: until > world.now ? until : world.now + 1_000,
+  };
+}
+
+/** The replica that is nearest to what the target had; a probe a second would keep clients waiting for as long. */
+function chaseReplica(world: World, move: Move & { phase: 'handing-over' }): Chase | undefined {
+  const shard = shardOf(world.intended.cluster, move.target);
+  const until = (world.trace(move.id)?.phaseAt ?? world.watchingSince) + MOVE_BOUNDS.replica;
+  if (move.slotOnly || move.goal === null || shard === undefined || world.now >= until) return undefined;
+  const [nearest] = namedReplicas(shard)
+    .filter((node) => world.view(node.id)?.state === 'up' && world.view(node.id)?.link === 'up')
+    .sort((a, b) => (world.view(b.id)?.sequence ?? 0) - (world.view(a.id)?.sequence ?? 0));
+  if (nearest === undefined) return undefined;
+  return { operation: move.id, node: nearest.id, address: nearest.address, goal: move.goal, until };
 }
 
 /** A drained version is followed by its own decision and by nothing else: the end of a move waits for it. */

@@ -174,6 +174,16 @@ test('hand-over: target first; then the source, once a replica of the target has
   assert.equal(told(seen), 'b attach, d attach, e update');
 });
 
+test('hand-over: the source is told as soon as the replica that is chased has it, before its next probe', () => {
+  const chased = (reached: number) =>
+    carrying(
+      world(five, { operations: [handing(false)], traces: { mv: { phaseAt: NOW - 5, reached } }, watchingSince: NOW }),
+      'c',
+    );
+  assert.equal(told(chased(19)), '');
+  assert.equal(told(chased(20)), 'a update');
+});
+
 test('hand-over: the source is told plainly, since inside MULTI it would not delete what was moved', () => {
   const seen = seeing(carrying(world(five, { operations: [handing(false)], watchingSince: NOW }), 'c'), 'd', {
     sequence: 20,

@@ -64,12 +64,13 @@ function itsTurn(world: World, move: Move, node: NodeId): boolean {
 function sourceMayDelete(world: World, move: Move & { phase: 'handing-over' }): boolean {
   const target = shardOf(world.intended.cluster, move.target);
   if (target === undefined || !carries(world, { id: move.targetNode })) return false;
-  const goal = move.goal ?? world.trace(move.id)?.reached;
+  const { goal } = move;
   const replicas = namedReplicas(target).map((node) => world.view(node.id));
   if (replicas.length === 0) return true;
   if (
-    goal !== undefined &&
-    replicas.some((view) => view?.link === 'up' && view.sequence !== null && view.sequence >= goal)
+    goal !== null &&
+    ((world.trace(move.id)?.reached ?? -1) >= goal ||
+      replicas.some((view) => view?.link === 'up' && view.sequence !== null && view.sequence >= goal))
   ) {
     return true;
   }

@@ -103,7 +103,7 @@ export interface NodeView {
 export interface Trace {
   /** When its present phase was committed by this process. */
   readonly phaseAt: Instant;
-  /** The replica's number, asked since the drain was answered. */
+  /** The number of the replica that is chased: since the drain was answered, or the slots were given to its shard. */
   readonly reached?: Sequence;
   /** How MIGRATE ended; `unsettled`: nobody could tell yet. */
   readonly migration?:
