@@ -8,6 +8,8 @@ export type Library = 'ioredis' | 'node-redis' | 'raw';
 export interface Client {
   readonly library: Library;
   set(key: string, value: string): Promise<unknown>;
+  /** Any command about this one key. */
+  command(name: string, key: string, ...words: readonly string[]): Promise<unknown>;
   close(): void;
 }
 
@@ -38,6 +40,7 @@ async function ioredis({ ports, password }: ClientOptions): Promise<Client> {
   return {
     library: 'ioredis',
     set: (key, value) => cluster.set(key, value),
+    command: (name, key, ...words) => cluster.call(name, key, ...words),
     close: () => cluster.disconnect(),
   };
 }
@@ -52,6 +55,7 @@ async function nodeRedis({ ports, password }: ClientOptions): Promise<Client> {
   return {
     library: 'node-redis',
     set: (key, value) => cluster.set(key, value),
+    command: (name, key, ...words) => cluster.sendCommand(key, false, [name, key, ...words]),
     close: () => cluster.destroy(),
   };
 }
@@ -68,11 +72,15 @@ class RawClient implements Client {
     this.#at = ports[0] ?? 0;
   }
 
+  set(key: string, value: string): Promise<unknown> {
+    return this.command('SET', key, value);
+  }
+
   /** One attempt, a redirection at most; the next attempt asks where the last one was sent. */
-  async set(key: string, value: string): Promise<unknown> {
+  async command(name: string, key: string, ...words: readonly string[]): Promise<unknown> {
     try {
       const connection = await this.#connection();
-      const reply = await connection.ask(['SET', key, value], 500);
+      const reply = await connection.ask([name, key, ...words], 500);
       if (!(reply instanceof RespError)) return reply;
       const moved = /^MOVED \d+ .*:(\d+)$/.exec(reply.message)?.[1];
       if (moved === undefined) throw reply;

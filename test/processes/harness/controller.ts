@@ -1,7 +1,19 @@
 /** A controller as a process, and what is asked of it over HTTP. */
 import type { ClusterEvent } from '../../../src/controller/events.ts';
 import type { ClusterStatus } from '../../../src/controller/status.ts';
-import { type Child, folder, freePort, hasEnded, kill, lastWords, program, run, signal, until } from './processes.ts';
+import {
+  type Child,
+  folder,
+  freePort,
+  Hopeless,
+  hasEnded,
+  kill,
+  lastWords,
+  program,
+  run,
+  signal,
+  until,
+} from './processes.ts';
 
 export interface Answer<T> {
   readonly status: number;
@@ -56,7 +68,7 @@ export class Controller {
     await until(
       'the controller is ready',
       async () => {
-        if (hasEnded(child)) throw new Error(`it ended: ${lastWords(child)}`);
+        if (hasEnded(child)) throw new Hopeless(`it ended: ${lastWords(child)}`);
         return (await fetch(`http://127.0.0.1:${this.port}/readyz`)).ok;
       },
       20_000,

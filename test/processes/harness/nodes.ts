@@ -1,7 +1,7 @@
 /** Nodes as processes: emulated ones, or real servers where KVROCKS_BIN names a server's binary. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Child, folder, freePort, hasEnded, kill, lastWords, program, run, until } from './processes.ts';
+import { type Child, folder, freePort, Hopeless, hasEnded, kill, lastWords, program, run, until } from './processes.ts';
 import { type Reply, Resp, RespError, textOf } from './resp.ts';
 
 const binary = process.env['KVROCKS_BIN'] || undefined;
@@ -55,7 +55,7 @@ export class KvNode {
     await until(
       `node ${this.port} answers`,
       async () => {
-        if (hasEnded(child)) throw new Error(`it ended: ${lastWords(child)}`);
+        if (hasEnded(child)) throw new Hopeless(`it ended: ${lastWords(child)}`);
         const reply = await this.ask('PING');
         return reply === 'PONG' || (reply instanceof RespError && /NOAUTH|MASTERDOWN|LOADING/.test(reply.message));
       },

@@ -53,7 +53,8 @@ export function run(name: string, command: string, args: readonly string[]): Chi
 export const hasEnded = (child: Child): boolean => !running.has(child);
 
 /** The end of what it wrote. */
-export const lastWords = (child: Child, characters = 600): string => readFileSync(child.log, 'utf8').slice(-characters);
+export const lastWords = (child: Child, characters = 2_000): string =>
+  readFileSync(child.log, 'utf8').slice(-characters);
 
 /** To the whole group; a process that is gone already is fine. */
 export function signal(child: Child, name: NodeJS.Signals): void {
@@ -71,8 +72,13 @@ export async function kill(child: Child): Promise<void> {
 }
 
 function endAll(): void {
-  for (const child of running) signal(child, 'SIGKILL');
+  killAll();
   rmSync(root, { recursive: true, force: true });
+}
+
+/** Of this file, without waiting for their end. */
+export function killAll(): void {
+  for (const child of running) signal(child, 'SIGKILL');
 }
 
 process.on('exit', endAll);
@@ -100,6 +106,9 @@ export async function freePort(): Promise<number> {
   }
 }
 
+/** Thrown by what `until` asks when waiting longer is of no use. */
+export class Hopeless extends Error {}
+
 /** Asks until `look` answers something else than undefined, false or null, or throws what it threw last. */
 export async function until<T>(
   what: string,
@@ -115,6 +124,7 @@ export async function until<T>(
       if (found !== undefined && found !== false && found !== null) return found;
       last = '';
     } catch (error) {
+      if (error instanceof Hopeless) throw error;
       last = `: ${error instanceof Error ? error.message : String(error)}`;
     }
     if (performance.now() > end) throw new Error(`${what}: not within ${within} ms${last}`);

@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ClusterClient, Controller } from './controller.ts';
+import { Mixture, type MixtureOptions } from './mixture.ts';
 import { type Conf, KvNode, startNodes } from './nodes.ts';
-import { until } from './processes.ts';
+import { killAll, until } from './processes.ts';
 import { differences, missing } from './reading.ts';
 import { SLOTS, slotOf } from './slots.ts';
 import { type WriterOptions, Writers } from './writers.ts';
@@ -29,7 +30,7 @@ export class Scene {
   readonly controller: Controller;
   /** Tells whoever reads the run a figure. */
   readonly note: (text: string) => void;
-  readonly #writers: Writers[] = [];
+  readonly #writers: { stop(): Promise<void> }[] = [];
 
   private constructor(nodes: KvNode[], controller: Controller, note: (text: string) => void) {
     this.nodes = nodes;
@@ -38,9 +39,14 @@ export class Scene {
   }
 
   static async begin({ nodes, conf = {} }: SceneOptions, note: (text: string) => void): Promise<Scene> {
-    const [started, controller] = await Promise.all([startNodes(nodes, conf), Controller.start()]);
-    await controller.call('POST', '/namespaces', { namespace: 'ns' });
-    return new Scene(started, controller, note);
+    try {
+      const [started, controller] = await Promise.all([startNodes(nodes, conf), Controller.start()]);
+      await controller.call('POST', '/namespaces', { namespace: 'ns' });
+      return new Scene(started, controller, note);
+    } catch (error) {
+      killAll();
+      throw error;
+    }
   }
 
   /** Ended first are the writers, whose clients would try for ever to reach what is ended next. */
@@ -100,6 +106,38 @@ export class Scene {
     // What follows begins while they are at work.
     await until('the writers write', () => writers.acknowledged.length >= (options.count ?? 4) * 5);
     return writers;
+  }
+
+  /** Writers of keys of every type. */
+  async mixture(options: Partial<MixtureOptions> = {}): Promise<Mixture> {
+    const mixture = await Mixture.start({
+      ports: this.nodes.map((node) => node.port),
+      libraries: ['ioredis', 'node-redis'],
+      tags: [''],
+      pause: 2,
+      ...options,
+    });
+    this.#writers.push(mixture);
+    await until('the writers write', () => mixture.acknowledged >= 50);
+    return mixture;
+  }
+
+  /** Stops the mixture; all of its keys must be on their master, and on each replica, exactly as they were written. */
+  async mixtureHeld(cluster: ClusterClient, mixture: Mixture): Promise<void> {
+    await mixture.stop();
+    const { shards } = await cluster.get();
+    for (const [index, shard] of shards.entries()) {
+      const slots = new Set((shard.slot_ranges ?? []).flatMap(slotsOf));
+      const own = [...mixture.keys].filter((key) => slots.has(slotOf(key)));
+      for (const { addr, role, state } of shard.nodes) {
+        if (state === 'away') continue;
+        const differing = () => mixture.differences(this.at(addr).port, own, role === 'slave');
+        if (role === 'slave') await until(`${addr} has it all`, async () => (await differing()).length === 0);
+        const wrong = await differing();
+        const message = `${wrong.length} of ${own.length} keys of shard ${index} are wrong at ${addr}`;
+        assert.deepEqual(wrong.slice(0, 3), [], message);
+      }
+    }
   }
 
   /** Each reachable node carries exactly the committed topology; each slot of it has one owner. */
