@@ -120,7 +120,7 @@ test('a node that leaves again and again is put off', () => {
 });
 
 test('nobody comes back while the shard has no master that leads', () => {
-  for (const master of ['b master 1200 dead', 'b master 1200 says-slave']) {
+  for (const master of ['b master 1200 dead', 'b master 1200 says-slave', 'b master 5 highest:1200']) {
     assert.equal(decideRejoins(world(`${master} | a away 0`, REPLACED)), undefined);
   }
 });

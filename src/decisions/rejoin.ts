@@ -6,6 +6,7 @@ import { type Intended, nextVersion, switchoverOf } from '../operations/intended
 import { type Attach, type Node, newestEntry, type Shard, withNode, withShard } from '../topology/cluster.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
 import { type MayFollow, mayFollow } from '../topology/lineage.ts';
+import { lostData } from './liveness.ts';
 import { carries } from './seen.ts';
 import type { Happening, NodeView, Proposal, World } from './world.ts';
 
@@ -258,8 +259,8 @@ export function decideRejoins(world: World): Proposal | undefined {
   const events: Happening[] = [];
   for (const before of intended.cluster.shards) {
     const masterView = world.view(before.master);
-    // A master that is itself not established yet has nobody to lead.
-    const led = masterView?.state === 'up' && masterView.says === 'master';
+    // One that is not established yet has nobody to lead; one that lost its data would have its replicas copy the loss.
+    const led = masterView?.state === 'up' && masterView.says === 'master' && !lostData(world, before);
     for (const { id } of before.nodes) {
       if (id === before.master || !led) continue;
       const shard = cluster.shards.find((one) => one.id === before.id) ?? before;

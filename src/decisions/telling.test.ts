@@ -70,8 +70,11 @@ test('the committed number with another content is answered OK and ignored: it i
   assert.equal(told(world(`a master 9 | b replica 9 foreign:${VERSION}`)), '');
 });
 
-test('a master that has lost data is told nothing', () => {
-  assert.equal(told(world(`a master 3 highest:9 at:${OLD} | b replica 9 at:${OLD}`)), 'b attach');
+test('a master that has lost data is told nothing, and nobody is sent to follow it', () => {
+  assert.equal(
+    told(world(`a master 3 highest:9 at:${OLD} | b replica 9 at:${OLD} / c master 9 at:${OLD}`)),
+    'c update',
+  );
 });
 
 test('a paused cluster tells nothing', () => {

@@ -94,7 +94,8 @@ function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
   const view = world.view(node.id);
   if (!canHear(world, view) || !meantFor(intended, node.id) || carries(world, node)) return undefined;
   const isMaster = shard.master === node.id;
-  if (isMaster && lostData(world, shard)) return undefined;
+  // Nor is anybody sent to follow it: whoever is beyond it would copy the loss.
+  if (lostData(world, shard)) return undefined;
   const move = activeMove(intended);
   // A promotion waits for nobody: a shard without a master is worse than clients that read of a move a little early.
   const promotes = isMaster && view.says === 'slave';
