@@ -144,6 +144,11 @@ test('swapping: the new master does not answer for three seconds: the drained on
   assert.equal(nodeAt(next, 'b').membership, 'away');
 });
 
+test('swapping: a drained master that came back without its data is not put back over the one that has it', () => {
+  const late = swapping({ traces: { so: { phaseAt: NOW - 3_000 } } });
+  assert.equal(decideSwitchover(seeing(late, 'a', { sequence: 0 })).proposal, undefined);
+});
+
 test('controller dies while swapping: its successor goes forward, with a bound of its own', () => {
   const fresh = swapping({ watchingSince: NOW - 100 });
   assert.equal(decideSwitchover(fresh).proposal, undefined);

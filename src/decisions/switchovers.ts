@@ -61,6 +61,10 @@ function seenAfterwards(world: World, open: Switchover & { phase: 'swapping' | '
   if (carries(world, { id: open.to }) && world.view(open.to)?.says === 'master') return { event: { kind: 'promoted' } };
   const until = (world.trace(open.id)?.phaseAt ?? world.watchingSince) + SWITCHOVER_BOUNDS.promote;
   const why = `the new master did not answer within ${SWITCHOVER_BOUNDS.promote} ms`;
+  // Below its last number the drained master has lost what only the new one has now: that one is waited for.
+  const drained = world.view(open.from);
+  if (drained?.state === 'up' && drained.sequence !== null && drained.sequence < open.final)
+    return { wakeAt: world.now + 250 };
   return world.now >= until ? { event: { kind: 'promotion-failed', why } } : { wakeAt: until };
 }
 
