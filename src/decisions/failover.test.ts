@@ -242,6 +242,15 @@ test('the target dies after its success was heard: the hand-over is committed be
   assert.equal(decideFailovers(seen).proposal, undefined);
 });
 
+test('the target dies, and the source says success, which nobody has settled yet: it is found out first', () => {
+  const shards = 'a master 9 | b replica 9 / c master 8 dead | d replica 8';
+  const says = { views: { a: { migrating: success } } };
+  assert.equal(decideFailovers(world(shards, { operations: [MOVE], ...says })).proposal, undefined);
+  // A success of the past, as the job itself has failed.
+  const traces = { mv: { phaseAt: NOW - 1_000, migration: { kind: 'failed', why: 'x' } as const } };
+  assert.equal(movesOf(commit(world(shards, { operations: [MOVE], traces, ...says })).next)[0]?.phase, 'queued');
+});
+
 const HANDING: Move = {
   ...MOVE,
   range: { from: 9_000, to: 9_099 },

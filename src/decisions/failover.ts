@@ -150,7 +150,13 @@ function moveToSettle(world: World, shard: Shard, brokeAt: Instant): Instant | u
   if (move?.phase !== 'migrating') return undefined;
   const known = world.trace(move.id)?.migration?.kind === 'success';
   // The hand-over is committed first: only then does anybody know what its replica must have reached.
-  if (move.target === shard.id) return known ? world.now + DETECTION.fresh : undefined;
+  if (move.target === shard.id) {
+    const source = world.view(move.sourceNode);
+    const says = source?.state === 'up' && source.migrating?.state === 'success' ? source.migrating.range : null;
+    const finding =
+      world.trace(move.id)?.migration?.kind !== 'failed' && says?.from === move.range.from && says.to === move.range.to;
+    return known || finding ? world.now + DETECTION.fresh : undefined;
+  }
   if (move.source !== shard.id || known) return undefined;
   const target = world.view(move.targetNode);
   if (target?.state === 'up' && target.askedAt >= Math.max(brokeAt, world.trustFrom)) return undefined;
