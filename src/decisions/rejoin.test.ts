@@ -215,6 +215,14 @@ test('a fresh node says that it is a master until it is told: it stays', () => {
   assert.equal(decideRejoins(member('0 unproven attaching:empty says-master at:6')), undefined);
 });
 
+test('a member that came back empty follows from the beginning, and is no candidate meanwhile', () => {
+  const { next, kinds } = commit(member('0 highest:1100 says-master at:6'));
+  assert.deepEqual(kinds, ['node.emptied']);
+  const node = nodeAt(next, 'a');
+  assert.deepEqual([node.membership, node.attaching, node.proof, node.highest], ['member', 'empty', null, 0]);
+  assert.equal(decideRejoins(after(member('0 says-master at:6'), next)), undefined, 'said once');
+});
+
 test('no endless loop: fence, attach, confirm, and then nothing is left to do', () => {
   // It says that it is a master, at an old version: fenced by the version that is committed.
   let seen: World = old('1000 proof:1 says-master');
