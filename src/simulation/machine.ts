@@ -8,7 +8,7 @@ import type { EventLoop } from './event-loop.ts';
 import type { Ear, End, VirtualNetwork } from './virtual-network.ts';
 import { WALL_START } from './virtual-runtime.ts';
 
-export const NODE_PORT = 6666;
+const NODE_PORT = 6666;
 
 export type MachineState = 'running' | 'hung' | 'dead';
 

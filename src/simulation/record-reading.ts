@@ -51,7 +51,7 @@ const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? val
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 const number = (value: unknown): number => (typeof value === 'number' ? value : Number.NaN);
 
-export function rangeOf(word: string): SlotRange {
+function rangeOf(word: string): SlotRange {
   const [from = '', to = from] = word.split('-');
   return { from: Number(from), to: Number(to) };
 }

@@ -15,7 +15,7 @@ export function traceOf(outcome: Outcome, limit: number): string {
     .join('\n');
 }
 
-export const replayCommand = ({ scenario, seed }: Outcome): string =>
+const replayCommand = ({ scenario, seed }: Outcome): string =>
   `node src/simulation/main.ts ${scenario === 'random' ? '' : `--scenario ${scenario} `}--seed ${seed} --trace`;
 
 export function failureText(outcome: Outcome, traceLines: number): string {
