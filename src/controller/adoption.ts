@@ -34,7 +34,7 @@ export class Adoption {
     return checked.flatMap((one) => (one.ok ? [one.facts] : []));
   }
 
-  /** Reserves nodes for `owner` while they are checked. The result gives back what did not become a claim. */
+  /** Reserves nodes for `owner` while they are checked, until the result is called: once they are claims, or refused. */
   async reserve(owner: Owner, addresses: readonly Address[]): Promise<() => void> {
     const keys: string[] = [];
     for (const address of addresses) {
@@ -45,8 +45,7 @@ export class Adoption {
     const taken = this.#claims.owner(keys);
     if (taken === owner) throw alreadyExists(`a node of this cluster among ${addresses.map(formatAddress).join(', ')}`);
     if (taken !== undefined) throw new Refusal('already_exists', takenBy(addresses, taken));
-    this.#claims.claim(keys, owner);
-    return () => this.#claims.release(keys, owner);
+    return this.#claims.reserve(keys, owner);
   }
 
   /** Nodes are claimed by id, too: one that was moved to another address is still the other cluster's. */

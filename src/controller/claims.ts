@@ -14,6 +14,10 @@ export class Claims {
   readonly #network: Network;
   readonly #owners = new Map<string, Owner>();
   readonly #keys = new Map<Owner, Set<string>>();
+  /** Of nodes that are being checked: apart from the claims, which follow what is committed meanwhile. */
+  readonly #reserved = new Map<string, Owner>();
+  readonly #settling = new Map<Owner, number>();
+  #settlements = 0;
 
   constructor(network: Network) {
     this.#network = network;
@@ -28,39 +32,37 @@ export class Claims {
   /** The first owner of any of these keys. */
   owner(keys: readonly string[]): Owner | undefined {
     for (const key of keys) {
-      const owner = this.#owners.get(key);
+      const owner = this.#owners.get(key) ?? this.#reserved.get(key);
       if (owner !== undefined) return owner;
     }
     return undefined;
   }
 
-  claim(keys: readonly string[], owner: Owner): void {
-    const own = this.#keys.get(owner) ?? new Set<string>();
-    this.#keys.set(owner, own);
-    for (const key of keys) {
-      this.#owners.set(key, owner);
-      own.add(key);
-    }
+  /** Holds keys that nobody owns until they are given back, whatever is settled meanwhile. */
+  reserve(keys: readonly string[], owner: Owner): () => void {
+    for (const key of keys) this.#reserved.set(key, owner);
+    return () => {
+      for (const key of keys) this.#reserved.delete(key);
+    };
   }
 
-  release(keys: readonly string[], owner: Owner): void {
-    const own = this.#keys.get(owner);
-    for (const key of keys) if (own?.delete(key)) this.#owners.delete(key);
-    if (own?.size === 0) this.#keys.delete(owner);
-  }
-
-  /** Exactly the nodes of `cluster` are claimed for it from now on. */
+  /** Exactly the nodes of `cluster` are claimed for it from now on. The call that began last holds. */
   async settle(owner: Owner, cluster: Cluster | undefined): Promise<void> {
+    const settlement = ++this.#settlements;
+    this.#settling.set(owner, settlement);
     const wanted = new Set<string>();
     const nodes = cluster === undefined ? [] : [...nodesOf(cluster), ...cluster.leaving];
     for (const node of nodes) {
       wanted.add(node.id);
       for (const key of await this.spellings(node.address)) wanted.add(key);
     }
-    this.release(
-      [...(this.#keys.get(owner) ?? [])].filter((key) => !wanted.has(key)),
-      owner,
-    );
-    this.claim([...wanted], owner);
+    if (this.#settling.get(owner) !== settlement) return;
+    this.#settling.delete(owner);
+    for (const key of this.#keys.get(owner) ?? []) {
+      if (!wanted.has(key) && this.#owners.get(key) === owner) this.#owners.delete(key);
+    }
+    for (const key of wanted) this.#owners.set(key, owner);
+    if (wanted.size === 0) this.#keys.delete(owner);
+    else this.#keys.set(owner, wanted);
   }
 }

@@ -217,6 +217,7 @@ export class Controller implements ControlPlane {
           void this.#ascend(reign.leadership);
         }
       },
+      left: () => void reign.claims.settle(owner, reign.clusters.get(owner)?.intended.cluster),
       ended: () => {
         // A failure leaves it for the next start.
         this.#remove(reign, owner).catch((error: unknown) =>
@@ -352,22 +353,17 @@ export class Controller implements ControlPlane {
   }
 
   async createCluster(namespace: string, wanted: NewCluster, checks: NodeChecks, options: WriteOptions): Promise<void> {
-    await this.#found(namespace, wanted.name, options, async (reign, owner) => {
-      const release = await reign.adoption.reserve(owner, wanted.nodes);
-      try {
-        const facts = await reign.adoption.check(wanted.nodes, wanted.password);
-        reign.adoption.checkIds(owner, facts);
-        const groups = facts.length / wanted.replicas;
-        const rules = this.#rules(checks, options, groups === 1);
-        const failures = Array.from({ length: groups }, (_, i) =>
-          groupFailures(facts.slice(i * wanted.replicas, (i + 1) * wanted.replicas), rules, undefined),
-        ).flat();
-        if (failures.length > 0) throw failedChecks(failures);
-        return buildCluster(namespace, wanted.name, facts, wanted.replicas, wanted.password, this.#building());
-      } catch (error) {
-        release();
-        throw error;
-      }
+    await this.#found(namespace, wanted.name, options, async (reign, owner, holding) => {
+      holding.push(await reign.adoption.reserve(owner, wanted.nodes));
+      const facts = await reign.adoption.check(wanted.nodes, wanted.password);
+      reign.adoption.checkIds(owner, facts);
+      const groups = facts.length / wanted.replicas;
+      const rules = this.#rules(checks, options, groups === 1);
+      const failures = Array.from({ length: groups }, (_, i) =>
+        groupFailures(facts.slice(i * wanted.replicas, (i + 1) * wanted.replicas), rules, undefined),
+      ).flat();
+      if (failures.length > 0) throw failedChecks(failures);
+      return buildCluster(namespace, wanted.name, facts, wanted.replicas, wanted.password, this.#building());
     });
   }
 
@@ -378,7 +374,7 @@ export class Controller implements ControlPlane {
     _checks: NodeChecks,
     options: WriteOptions,
   ): Promise<void> {
-    await this.#found(name.namespace, name.cluster, options, async (reign, owner) => {
+    await this.#found(name.namespace, name.cluster, options, async (reign, owner, holding) => {
       const asked = await reign.adoption.check(nodes, password);
       const newest = [...asked].sort((a, b) => b.version - a.version)[0];
       if (newest?.topology == null)
@@ -397,26 +393,15 @@ export class Controller implements ControlPlane {
           ]);
         }
       }
-      const release = await reign.adoption.reserve(owner, addresses);
-      try {
-        const checked = await Promise.all(addresses.map((address) => checkNode(this.#runtime, address, password)));
-        const reached = new Map<NodeId, NodeFacts>();
-        for (const one of checked) if (one.ok) reached.set(one.facts.id, one.facts);
-        reign.adoption.checkIds(owner, [...reached.values()]);
-        const imported = importCluster(
-          name.namespace,
-          name.cluster,
-          newest.topology,
-          reached,
-          password,
-          this.#building(),
-        );
-        if (!imported.ok) throw failedChecks(imported.failures);
-        return imported.intended;
-      } catch (error) {
-        release();
-        throw error;
-      }
+      holding.push(await reign.adoption.reserve(owner, addresses));
+      const checked = await Promise.all(addresses.map((address) => checkNode(this.#runtime, address, password)));
+      const reached = new Map<NodeId, NodeFacts>();
+      for (const one of checked) if (one.ok) reached.set(one.facts.id, one.facts);
+      reign.adoption.checkIds(owner, [...reached.values()]);
+      const { namespace, cluster } = name;
+      const imported = importCluster(namespace, cluster, newest.topology, reached, password, this.#building());
+      if (!imported.ok) throw failedChecks(imported.failures);
+      return imported.intended;
     });
   }
 
@@ -425,7 +410,7 @@ export class Controller implements ControlPlane {
     namespace: string,
     name: string,
     options: WriteOptions,
-    build: (reign: Reign, owner: Owner) => Promise<Intended>,
+    build: (reign: Reign, owner: Owner, holding: (() => void)[]) => Promise<Intended>,
   ): Promise<void> {
     const reign = this.#lead();
     const revision = this.#namespace(reign, namespace);
@@ -435,8 +420,9 @@ export class Controller implements ControlPlane {
     if (reign.creating.has(owner))
       throw new Refusal('operation_running', `cluster ${name} is being created by another request`);
     reign.creating.add(owner);
+    const holding: (() => void)[] = [];
     try {
-      const intended = remembered(await build(reign, owner));
+      const intended = remembered(await build(reign, owner, holding));
       const broken = brokenPromises(undefined, intended);
       if (broken.length > 0)
         throw new Refusal('node_check_failed', `the topology cannot be taken over: ${broken.join('; ')}`);
@@ -461,6 +447,7 @@ export class Controller implements ControlPlane {
         throw error;
       }
     } finally {
+      for (const release of holding) release();
       reign.creating.delete(owner);
     }
     const supervisor = reign.clusters.get(owner);
@@ -534,11 +521,11 @@ export class Controller implements ControlPlane {
   async #change(name: ClusterName, options: WriteOptions, command: Command): Promise<Supervisor> {
     const reign = this.#lead();
     const supervisor = this.#supervisor(name);
-    const intended = await supervisor.submit((world) => {
+    await supervisor.submit((world) => {
       changes.checkVersion(world.intended, options.ifVersion);
       return command(world);
     });
-    await reign.claims.settle(clusterKey(name.namespace, name.cluster), intended.cluster);
+    await reign.claims.settle(clusterKey(name.namespace, name.cluster), supervisor.intended.cluster);
     return supervisor;
   }
 
@@ -582,9 +569,8 @@ export class Controller implements ControlPlane {
           options.caller.name,
         ),
       );
-    } catch (error) {
+    } finally {
       release();
-      throw error;
     }
   }
 
@@ -637,9 +623,8 @@ export class Controller implements ControlPlane {
       await this.#changeAndWait(name, options, (world) =>
         changes.addNode(world, { id: shard.id }, built, facts.version, options.caller.name),
       );
-    } catch (error) {
+    } finally {
       release();
-      throw error;
     }
   }
 

@@ -71,6 +71,8 @@ export interface SupervisorContext {
   readonly spread: Duration;
   /** The store says that this process does not lead, or holds something else than it should. */
   deposed(why: string): void;
+  /** A node is no part of the cluster any more, by a decision of its own. */
+  left(): void;
   /** Every node of an ending cluster is reset. */
   ended(): void;
 }
@@ -589,6 +591,8 @@ export class Supervisor {
     for (const old of before.operations) {
       if (!after.operations.some((one) => one.id === old.id)) this.#traces.delete(old.id);
     }
+    const gone = before.cluster.leaving.some((node) => !after.cluster.leaving.some((one) => one.id === node.id));
+    if (gone) this.#context.left();
     for (const node of nodesOf(after.cluster)) {
       const old = nodesOf(before.cluster).find((one) => one.id === node.id);
       // A new proof explains a lower number: the node was attached anew or copied whole.
