@@ -27,6 +27,8 @@ export class Prober {
   #dueAt: Instant = 0;
   #cancel: Cancel | undefined;
   #wasOpen = false;
+  /** Something readable came over this connection. */
+  #answered = false;
   #closed = false;
 
   /** The first question goes out after `delay`, so that many nodes are spread over the interval. */
@@ -39,7 +41,10 @@ export class Prober {
         this.#wasOpen = true;
         on.connected();
       },
-      answered: (record) => on.answered(record),
+      answered: (record) => {
+        this.#answered = true;
+        on.answered(record);
+      },
       failed: (why, askedAt) => this.#failed(why, askedAt),
     });
     this.#schedule(delay);
@@ -63,10 +68,13 @@ export class Prober {
 
   #failed(why: ConnectionEnd, askedAt: Instant | undefined): void {
     const wasOpen = this.#wasOpen;
+    const answered = this.#answered;
     this.#wasOpen = false;
+    this.#answered = false;
     this.#on.failed(why, askedAt ?? this.#begunAt, wasOpen);
-    // The end of a connection is no word about the node yet: a new one is tried at once.
-    if (wasOpen && !this.#closed) this.askNow();
+    // The end of a connection is no word about the node yet: a new one is tried at once. Not so where none ever brought
+    // an answer: whatever takes connections there would be asked again without pause.
+    if (wasOpen && answered && !this.#closed) this.askNow();
   }
 
   /** Takes effect with the next question, which is brought forward if that is sooner. */
