@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { entry, VERSION, world } from '../decisions/testing.ts';
-import { type Intended, nextVersion, type Operation, remembered } from '../operations/intended.ts';
+import { type Intended, nextVersion, type Operation } from '../operations/intended.ts';
 import { type Shard, withNode, withShard } from '../topology/cluster.ts';
 import { ALL_SLOTS, NO_SLOTS } from '../topology/slots.ts';
 import { brokenPromises } from './promises.ts';
 
-const before: Intended = remembered(world('a master 9 | b replica 9 | c replica 9 unproven / d master 9').intended);
+const before: Intended = world('a master 9 | b replica 9 | c replica 9 unproven / d master 9').intended;
 
 const changed = (change: (shard: Shard) => Shard, from: Intended = before): Intended => ({
   ...from,

@@ -62,7 +62,6 @@ const intendedFor = (cluster: Cluster): Intended => ({
   cluster,
   operations: [],
   pause: null,
-  past: [],
   nextEvent: 1,
   ending: false,
 });

@@ -5,7 +5,7 @@
 
 import { brokenPromises } from '../checks/promises.ts';
 import { DETECTION, type Policy } from '../decisions/world.ts';
-import { activeMove, type Intended, remembered, switchoverOf } from '../operations/intended.ts';
+import { activeMove, type Intended, switchoverOf } from '../operations/intended.ts';
 import type { Duration, RandomSource, Runtime } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
 import { randomText } from '../runtime/seeded-random.ts';
@@ -225,7 +225,7 @@ export class Controller implements ControlPlane {
         );
       },
     };
-    const supervisor = new Supervisor(context, remembered(intended), revisions, history);
+    const supervisor = new Supervisor(context, intended, revisions, history);
     reign.clusters.set(owner, supervisor);
     const until = intended.pause?.until;
     if (until != null) this.#resumeAt({ namespace, cluster: name }, until);
@@ -422,7 +422,7 @@ export class Controller implements ControlPlane {
     reign.creating.add(owner);
     const holding: (() => void)[] = [];
     try {
-      const intended = remembered(await build(reign, owner, holding));
+      const intended = await build(reign, owner, holding);
       const broken = brokenPromises(undefined, intended);
       if (broken.length > 0)
         throw new Refusal('node_check_failed', `the topology cannot be taken over: ${broken.join('; ')}`);

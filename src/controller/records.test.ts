@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Intended, type Operation, remembered } from '../operations/intended.ts';
+import type { Intended, Operation } from '../operations/intended.ts';
 import { Secret } from '../runtime/secret.ts';
 import { seededRandom } from '../runtime/seeded-random.ts';
 import { type Cluster, faultsOf, type LineageEntry, type Node, type Shard } from '../topology/cluster.ts';
@@ -100,7 +100,6 @@ const intended: fc.Arbitrary<Intended> = fc
     }),
     operations: fc.array(operation, { maxLength: 4 }),
     pause: fc.option(fc.record({ until: fc.option(count), by: word })),
-    past: fc.array(fc.record({ version: count, fingerprint: word }), { maxLength: 3 }),
     nextEvent: count,
     ending: fc.boolean(),
   })
@@ -158,9 +157,9 @@ const go = (facts: object = {}, whole: object = {}) =>
   JSON.stringify({ version: 3, name: 'c1', shards: [goShard(facts), other], ...whole });
 
 test('a cluster of the Go controller is taken over: its version, nodes, slots and password, all trusted as at an import', () => {
-  const { cluster, operations, past } = intendedOf(go());
+  const { cluster, operations } = intendedOf(go());
   assert.deepEqual([cluster.version, cluster.name, cluster.password.reveal()], [3, 'c1', 'pw']);
-  assert.deepEqual([operations, past, cluster.leaving], [[], [], []]);
+  assert.deepEqual([operations, cluster.leaving], [[], []]);
   const [shard] = cluster.shards;
   assert.equal(shard?.master, 'a'.repeat(40));
   assert.deepEqual(
@@ -235,7 +234,7 @@ test('a topology that nobody can serve is set aside, and what is wrong with it i
   for (const [topology, why] of cases) assert.match(refusal(topology), why);
 });
 
-const committed = () => encode(remembered(intendedOf(go())));
+const committed = () => encode(intendedOf(go()));
 const stateWith = (facts: object): string => JSON.stringify({ ...JSON.parse(committed().state), ...facts });
 
 test('a state of a newer release is refused by its number, not misread', () => {
@@ -259,7 +258,6 @@ test('a state that makes no sense is named by the member that does not', () => {
     [{ operations: [{ kind: 'move', phase: 'lost' }] }, /state\.operations\[0\]/],
     [{ leaving: 'x' }, /state\.leaving is no list/],
     [{ pause: true }, /state\.pause is no object/],
-    [{ past: [{ version: 'x' }] }, /state\.past\[0\]\.version/],
     [{ next_event: null }, /state\.next_event/],
     [{ ending: 'no' }, /state\.ending/],
     [{ password: 5 }, /password/],

@@ -113,7 +113,6 @@ export function encode(intended: Intended): StoredCluster {
     leaving: cluster.leaving,
     operations: intended.operations,
     pause: intended.pause,
-    past: intended.past,
     next_event: intended.nextEvent,
     ending: intended.ending,
   };
@@ -272,7 +271,6 @@ function decodeOrThrow(
     cluster,
     operations: state?.operations ?? movesOfGo(shards, cluster, random),
     pause: state?.pause ?? null,
-    past: state?.past ?? [],
     nextEvent: state?.next_event ?? 1,
     ending: state?.ending ?? false,
   };

@@ -2,7 +2,7 @@
  * What only this controller knows of a cluster, as it lies in the store beside the topology. Read strictly, unknown
  * members passed over: a state that makes no sense sets its cluster aside instead of deciding something by it.
  */
-import type { Operation, PastTopology, Pause } from '../operations/intended.ts';
+import type { Operation, Pause } from '../operations/intended.ts';
 import type { Move } from '../operations/move.ts';
 import type { Switchover } from '../operations/switchover.ts';
 import type { Address } from '../topology/address.ts';
@@ -36,7 +36,6 @@ export interface StoredState {
   readonly leaving: readonly LeavingNode[];
   readonly operations: readonly Operation[];
   readonly pause: Pause | null;
-  readonly past: readonly PastTopology[];
   readonly next_event: number;
   readonly ending: boolean;
 }
@@ -169,14 +168,6 @@ function readPause(value: unknown, what: string): Pause {
   return { until: nullable(pause['until'], `${what}.until`, time), by: text(pause['by'], `${what}.by`) };
 }
 
-function readPast(value: unknown, what: string): PastTopology {
-  const past = object(value, what);
-  return {
-    version: natural(past['version'], `${what}.version`),
-    fingerprint: text(past['fingerprint'], `${what}.fingerprint`),
-  };
-}
-
 /** `state` was parsed; `version` and `shards` are those of the topology that it must belong to. */
 export function readState(state: Record<string, unknown>, version: Version, shards: number): StoredState {
   const format = natural(state['format'], 'the format of its state');
@@ -197,7 +188,6 @@ export function readState(state: Record<string, unknown>, version: Version, shar
     leaving: each(state['leaving'], 'state.leaving', readLeaving),
     operations: each(state['operations'], 'state.operations', readOperation),
     pause: nullable(state['pause'], 'state.pause', readPause),
-    past: each(state['past'], 'state.past', readPast),
     next_event: natural(state['next_event'], 'state.next_event'),
     ending: boolean(state['ending'], 'state.ending'),
   };

@@ -17,7 +17,7 @@ import {
   type Trace,
   type World,
 } from '../decisions/world.ts';
-import { type Intended, type OperationId, remembered, switchoverOf } from '../operations/intended.ts';
+import { type Intended, type OperationId, switchoverOf } from '../operations/intended.ts';
 import type { Cancel, Duration, Instant, Runtime } from '../runtime/runtime.ts';
 import type { Fence, Revision, Store, Write } from '../store/port.ts';
 import type { Address } from '../topology/address.ts';
@@ -490,7 +490,7 @@ export class Supervisor {
     const before = this.#intended;
     const events = this.#stamp(proposal.events, proposal.next);
     const floors = withFloors(this.world(), proposal.next);
-    const after: Intended = { ...remembered(floors), nextEvent: this.#history.nextId };
+    const after: Intended = { ...floors, nextEvent: this.#history.nextId };
     const broken = brokenPromises(before, after);
     if (broken.length > 0) {
       this.#context.log.error(

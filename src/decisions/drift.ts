@@ -1,6 +1,6 @@
 /**
  * Nodes that carry a version which no push of ours can mend: one above the committed one, or the committed number with
- * another content. Our own topologies are recognised by their looks and healed by a version above both; what is not
+ * another content. The committed topology is recognised by its looks and healed by a version above both; what is not
  * ours is named and left alone until an operator says which one holds.
  */
 import { lookOf, meantFor, nextVersion, switchoverOf } from '../operations/intended.ts';
@@ -30,9 +30,9 @@ function driftOf(world: World, view: NodeView | undefined, roleIsRight: boolean)
   if (view.holds === null || view.holds.version !== view.version || view.version < version) return { kind: 'none' };
   const { fingerprint } = view.holds;
   if (view.version > version) {
-    const known = intended.past.some((past) => past.fingerprint === fingerprint);
-    return known || fingerprint === lookOf(intended).fingerprint
-      ? { kind: 'ours', seen: view.version, what: `it carries a topology of this cluster as version ${view.version}` }
+    // An earlier topology of ours would prove nothing: it may have been put in force again after the store's backup.
+    return fingerprint === lookOf(intended).fingerprint
+      ? { kind: 'ours', seen: view.version, what: `it carries the committed topology as version ${view.version}` }
       : { kind: 'foreign', seen: view.version };
   }
   if (fingerprint !== lookOf(intended).fingerprint) {

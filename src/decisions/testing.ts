@@ -14,7 +14,7 @@
  * Left alone, a node is up, was asked 50 ms ago, carries the committed version and plays its role, and the replicas of
  * a dead or hung master say what that makes them say.
  */
-import { type Intended, lookOf, type Operation, type PastTopology, type Pause } from '../operations/intended.ts';
+import { type Intended, lookOf, type Operation, type Pause } from '../operations/intended.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
 import type { Attach, Cluster, LeavingNode, LineageEntry, Node, Shard } from '../topology/cluster.ts';
 import { splitEvenly } from '../topology/slots.ts';
@@ -35,7 +35,6 @@ export interface Sketch {
   readonly eligibleFrom?: number;
   readonly operations?: readonly Operation[];
   readonly pause?: Pause;
-  readonly past?: readonly PastTopology[];
   readonly leaving?: readonly LeavingNode[];
   readonly ending?: boolean;
   readonly traces?: Readonly<Record<string, Trace>>;
@@ -233,7 +232,6 @@ export function world(text: string, sketch: Sketch = {}): World {
     cluster,
     operations: sketch.operations ?? [],
     pause: sketch.pause ?? null,
-    past: sketch.past ?? [],
     nextEvent: 1,
     ending: sketch.ending ?? false,
   };

@@ -18,25 +18,15 @@ export interface Pause {
   readonly by: string;
 }
 
-/** What a topology of ours looks like when a node is asked for it: recognises our own, whatever its version. */
-export interface PastTopology {
-  readonly version: Version;
-  readonly fingerprint: string;
-}
-
 export interface Intended {
   readonly cluster: Cluster;
   readonly operations: readonly Operation[];
   readonly pause: Pause | null;
-  /** The latest last, at most `PAST_KEPT`. */
-  readonly past: readonly PastTopology[];
   /** The id that the next event gets. */
   readonly nextEvent: number;
   /** Every node is leaving to be reset; once all are, the cluster is gone. */
   readonly ending: boolean;
 }
-
-const PAST_KEPT = 32;
 
 export const switchoverOf = (intended: Intended): Switchover | undefined =>
   intended.operations.find((operation) => operation.kind === 'switchover');
@@ -92,16 +82,7 @@ export function meantFor(intended: Intended, node: NodeId): boolean {
   );
 }
 
-/** A new version of the topology: one above the present and above `seen`, remembered among the past ones. */
+/** A new version of the topology: one above the present and above `seen`. */
 export function nextVersion(intended: Intended, cluster: Cluster, seen: Version = 0): Intended {
-  const version = Math.max(intended.cluster.version, seen) + 1;
-  const next: Intended = { ...intended, cluster: { ...cluster, version } };
-  return remembered(next);
-}
-
-/** With the present version's own looks among the past ones. */
-export function remembered(intended: Intended): Intended {
-  const entry: PastTopology = { version: intended.cluster.version, fingerprint: lookOf(intended).fingerprint };
-  const past = [...intended.past.filter((old) => old.version !== entry.version), entry].slice(-PAST_KEPT);
-  return { ...intended, past };
+  return { ...intended, cluster: { ...cluster, version: Math.max(intended.cluster.version, seen) + 1 } };
 }
