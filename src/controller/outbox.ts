@@ -72,6 +72,8 @@ export class Outbox {
   #line: Line | undefined;
   readonly #flying = new Set<Want>();
   #waiting: Want | undefined;
+  /** When each SETNODES that has not answered was sent. */
+  readonly #pushing: Instant[] = [];
   #failed: { version: Version; purpose: Want['purpose']; until: Instant } | undefined;
   #pushTimeout = PUSH_TIMEOUT;
   #closed = false;
@@ -230,9 +232,12 @@ export class Outbox {
       const refusal = guarded(want, line, before);
       if (refusal !== undefined) return refusal;
     }
-    this.#on.busy(this.#runtime.clock.now());
+    // Two may be under way: the node is inside the later one when the earlier one has answered.
+    this.#pushing.push(this.#runtime.clock.now());
+    this.#on.busy(this.#pushing[0] ?? null);
     const breath = await this.#send(line, want);
-    this.#on.busy(null);
+    this.#pushing.shift();
+    this.#on.busy(this.#pushing[0] ?? null);
     if (typeof breath === 'string') {
       // An error may have been applied all the same.
       if (line.connection.state === 'open') await this.#readBack(line);
