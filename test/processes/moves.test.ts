@@ -76,7 +76,7 @@ async function pair(scene: Scene, keys: number, ...tags: readonly string[]) {
 }
 
 scenario(
-  'move-one-slot, move-a-range: under writers of every type nothing is lost, not even on replicas, and no error is seen',
+  'move-one-slot, move-a-range: under writers of every type nothing is lost, not even on replicas, and no error is seen but TRYAGAIN',
   { nodes: 4 },
   async (scene) => {
     const cluster = await scene.create({ replicas: 2 });
