@@ -165,7 +165,8 @@ export class Controller implements ControlPlane {
     const reign = this.#reign;
     this.#reign = undefined;
     if (reign === undefined) return;
-    this.#log.warn({ why }, 'not leading any more');
+    if (this.#stopped) this.#log.info({ why }, 'not leading any more');
+    else this.#log.warn({ why }, 'not leading any more');
     for (const supervisor of reign.clusters.values()) supervisor.close();
   }
 
