@@ -1,6 +1,7 @@
 /** Masters and replicas that die, hang, return and lie. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClusterStatus } from '../../src/controller/status.ts';
 import { type ClusterClient, hasProblem } from './harness/controller.ts';
 import type { KvNode } from './harness/nodes.ts';
 import { type Scene, scenario } from './harness/scene.ts';
@@ -270,7 +271,7 @@ scenario(
 );
 
 scenario(
-  'old-master-wrote-what-nobody-copied: promoted on the operator’s word, it is named as diverged and its data kept',
+  'old-master-wrote-what-nobody-copied: it is fenced and named with how much it has alone, and its data is kept',
   { nodes: 2 },
   async (scene) => {
     const cluster = await scene.create({ replicas: 2 });
@@ -284,12 +285,19 @@ scenario(
     await cluster.problem('NODE_DOWN');
     await old.kill();
     await replica.start();
-    await cluster.until('the loss of the master is said, and its replica answers', ({ problems, shards }) => {
-      const said = problems.some(({ code }) => code === 'MASTER_DOWN' || code === 'MASTER_UNREACHABLE');
-      return said && (shards[0]?.nodes ?? []).some((node) => node.role === 'slave' && node.state === 'up');
-    });
-    assert.equal(await failovers(cluster), 0);
-    await cluster.post('/shards/0/failover', { force: true });
+    const isMaster = ({ shards }: ClusterStatus) =>
+      shards[0]?.nodes.some((node) => node.addr === replica.addr && node.role === 'master') === true;
+    const seen = await cluster.until(
+      'the replica answers and is promoted, or the loss of the master is said',
+      (status) => {
+        const said = status.problems.some(({ code }) => code === 'MASTER_DOWN' || code === 'MASTER_UNREACHABLE');
+        const answers =
+          status.shards[0]?.nodes.some(({ addr, state }) => addr === replica.addr && state === 'up') === true;
+        return isMaster(status) || (said && answers);
+      },
+    );
+    // Whether it was near enough is the controller's to say; an operator may say so in its place.
+    if (!isMaster(seen)) await cluster.request('POST', '/shards/0/failover', { force: true });
     const promoted = await replaced(scene, cluster, old);
     assert.equal(promoted.addr, replica.addr);
     for (let i = 0; i < 200; i++) await promoted.call('SET', `later${i}`, `${i}`);

@@ -35,6 +35,14 @@ scenario(
     const again = await cluster.request('POST', '/shards/0/nodes', { addr: added.addr, role: 'slave' });
     assert.deepEqual([again.status, again.error?.message], [409, 'the entry already existed']);
     const id = await idOf(cluster, added);
+    // Its link is up a moment before it is proven.
+    await until('it may be promoted', async () => {
+      const plan = await cluster.post<{ candidate: string | null }>('/shards/0/failover', {
+        preferred_node_id: id,
+        dry_run: true,
+      });
+      return plan.candidate === id;
+    });
     assert.equal(await cluster.failover(0, id), id);
     await cluster.settled();
 
