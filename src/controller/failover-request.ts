@@ -8,6 +8,7 @@ import { switchoverOf } from '../operations/intended.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
 import type { Address } from '../topology/address.ts';
+import type { Node } from '../topology/cluster.ts';
 import * as changes from './changes.ts';
 import { type ShardRef, WAIT_FOR_NODES, type WriteOptions } from './control-plane.ts';
 import { legible } from './legible.ts';
@@ -40,8 +41,13 @@ export async function failOver(
   await supervisor.until((world) => changes.shardKnows(world, byId), options.wait ?? WAIT_FOR_NODES);
   let because = '';
   for (let attempt = 0; attempt < SWITCHOVER_TRIES; attempt++) {
-    const { from, to, index } = candidateOf(supervisor, byId, preferred);
-    await refuseLag(runtime, supervisor, from.address, to.address, index);
+    let to: Node;
+    try {
+      to = await readyCandidate(runtime, supervisor, byId, preferred);
+    } catch (error) {
+      // A node that failed during the action is not the caller's to mend first: the action was rolled back.
+      throw attempt === 0 ? error : takenBack(attempt, because);
+    }
     const id = newId();
     await supervisor.submit((world) => changes.beginSwitchover(world, byId, to.id, id, options.caller.name));
     const ended = await supervisor.until(({ intended }) => {
@@ -55,10 +61,23 @@ export async function failOver(
       });
     if (changes.findShard(supervisor.intended.cluster, byId).shard.master === to.id) return to.id;
   }
-  throw new Refusal(
-    'node_failed',
-    `the switchover was taken back ${SWITCHOVER_TRIES} times: ${because}; nothing was lost`,
-  );
+  throw takenBack(SWITCHOVER_TRIES, because);
+}
+
+function takenBack(times: number, because: string): Refusal {
+  const often = times === 1 ? 'once' : `${times} times`;
+  return new Refusal('node_failed', `the switchover was taken back ${often}: ${because}; nothing was lost`);
+}
+
+async function readyCandidate(
+  runtime: Runtime,
+  supervisor: Supervisor,
+  ref: ShardRef,
+  preferred: string | undefined,
+): Promise<Node> {
+  const { from, to, index } = candidateOf(supervisor, ref, preferred);
+  await refuseLag(runtime, supervisor, from.address, to.address, index);
+  return to;
 }
 
 function candidateOf(supervisor: Supervisor, ref: ShardRef, preferred: string | undefined) {

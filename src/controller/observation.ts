@@ -66,6 +66,7 @@ export class NodeWatch implements NodeView {
   link: NodeView['link'] = null;
   linkUpAt: Instant = Number.NEGATIVE_INFINITY;
   linkDownAt: Instant | null = null;
+  lostAt: Instant | null = null;
   silence: number | null = null;
   holds: NodeView['holds'] = null;
   holdsSince: Instant = Number.NEGATIVE_INFINITY;
@@ -148,7 +149,11 @@ export class NodeWatch implements NodeView {
     if (link === 'up') {
       this.linkUpAt = record.askedAt;
       this.linkDownAt = null;
-    } else if (link === 'down' && this.linkDownAt === null) this.linkDownAt = now;
+      this.lostAt = null;
+    } else if (link === 'down' && this.linkDownAt === null) {
+      this.linkDownAt = now;
+      this.lostAt ??= now;
+    }
     const silence = record.secondsSinceIo < 0 ? null : record.secondsSinceIo;
     changed ||= (silence ?? 0) >= DETECTION.witnessSilence !== (this.silence ?? 0) >= DETECTION.witnessSilence;
     this.silence = silence;
@@ -200,6 +205,7 @@ export class NodeWatch implements NodeView {
       return;
     }
     this.brokeAt ??= wasOpen ? now : begunAt;
+    this.lostAt ??= this.brokeAt;
     this.failedAskedAt = Math.max(this.failedAskedAt, begunAt);
     const ended = why.kind === 'refused' || why.kind === 'reset' || why.kind === 'eof';
     if (!ended) this.timeouts++;

@@ -70,6 +70,19 @@ test('the most advanced is loading: the next one that is eligible is taken', () 
   assert.equal(chosen(choose('a master 900 dead | b replica 880 | c replica 895 loading')), 'b');
 });
 
+test('a replica that was cut off while its master still answered: not promoted without what was seen since', () => {
+  const lost = { views: { a: { answeredAt: NOW - 800 }, b: { lostAt: NOW - 3_000 } } };
+  const got = choose('a master 900 dead | b replica 880', lost);
+  assert.deepEqual(whyNot(got.judged), ['b: was cut off while its master still answered, and lacks 20 records']);
+  assert.equal(chosen(choose('a master 900 dead | b replica 900', lost)), 'b');
+  assert.equal(chosen(choose('a master 900 dead | b replica 880', lost, { ...DEAD, force: true })), 'b');
+});
+
+test('a replica that lost its master with the crash itself is promoted with what it has', () => {
+  const lost = { views: { a: { answeredAt: NOW - 800 }, b: { lostAt: NOW - 700 } } };
+  assert.equal(chosen(choose('a master 900 dead | b replica 880', lost)), 'b');
+});
+
 test('too far behind is promoted on an operator’s word, unproven never', () => {
   const limits: Sketch = { floor: 900, eligibleFrom: 800 };
   assert.equal(chosen(choose('a master 900 dead | b replica 300', limits, { ...DEAD, force: true })), 'b');

@@ -5,6 +5,7 @@
 import type { Instant } from '../runtime/runtime.ts';
 import { newestEntry, replicasOf, type Shard } from '../topology/cluster.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
+import { lostData } from './liveness.ts';
 import { DETECTION, type World } from './world.ts';
 
 export interface Judged {
@@ -38,7 +39,8 @@ function judge(world: World, shard: Shard, node: Shard['nodes'][number], wanted:
   const eligibleFrom = Math.max(shard.eligibleFrom, master?.aged ?? 0);
   const refusals: string[] = [];
   if (node.membership === 'away') refusals.push('away: not in the topology');
-  if (node.proof === null) refusals.push('unproven: nobody knows whether it holds this shard’s history');
+  if (node.proof === null && node.attaching !== null) refusals.push('being attached, and not proven yet');
+  else if (node.proof === null) refusals.push('unproven: nobody knows whether it holds this shard’s history');
   else if (node.proof.entry !== newestEntry(shard).version)
     refusals.push('not proven to follow the present master yet');
   if (view === undefined || view.state === 'unknown') refusals.push('not asked yet');
@@ -52,6 +54,11 @@ function judge(world: World, shard: Shard, node: Shard['nodes'][number], wanted:
         refusals.push(`below its own highest sequence ${view.highest}`);
       if (!wanted.force && view.sequence < eligibleFrom) {
         refusals.push(`${floor - view.sequence} behind, of which ${floor - eligibleFrom} may be lost`);
+      }
+      // The master went on without it: what it lacks is not the few records that any crash may cost.
+      const wentOn = view.lostAt !== null && (master?.answeredAt ?? view.lostAt) > view.lostAt;
+      if (!wanted.force && wentOn && view.sequence < floor && !lostData(world, shard)) {
+        refusals.push(`was cut off while its master still answered, and lacks ${floor - view.sequence} records`);
       }
     }
     if (wanted.handedOver !== undefined && (view.sequence ?? 0) < wanted.handedOver)

@@ -112,6 +112,7 @@ const unseen = (id: string, highest = 0): NodeView => ({
   link: null,
   linkUpAt: Number.NEGATIVE_INFINITY,
   linkDownAt: null,
+  lostAt: null,
   silence: null,
   holds: null,
   holdsSince: Number.NEGATIVE_INFINITY,

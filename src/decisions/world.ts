@@ -72,6 +72,8 @@ export interface NodeView {
   readonly linkUpAt: Instant;
   /** The first answer that said down since it was seen up; null while up. */
   readonly linkDownAt: Instant | null;
+  /** Since its link was last seen up: the first time that it said down, or could not be reached; null while up. */
+  readonly lostAt: Instant | null;
   /** Seconds since it heard its master; null: never, or no replica. */
   readonly silence: number | null;
   /** Fingerprint of its topology as read back, and the version that it was read at; null while not read. */
