@@ -120,3 +120,11 @@ test('events of a week ago go with a later write', async () => {
   assert.equal(kept.has(eventKey('ns', 'c1', old)), false);
   assert.equal(kept.size, 257);
 });
+
+test('a record of a later format, or that is none, is passed over', async () => {
+  const { happen, history, kept } = historyAt(WALL);
+  const [known] = happen(what('known'));
+  kept.set(eventKey('ns', 'c1', 1), JSON.stringify({ format: 2, id: 1, what: 'of a later release' }));
+  kept.set(eventKey('ns', 'c1', 2), '{');
+  assert.deepEqual(await history.read(0, 10), [known]);
+});

@@ -5,12 +5,23 @@ import type { Store, Write } from '../store/port.ts';
 import type { ClusterEvent } from './events.ts';
 import { eventKey, eventPrefix } from './records.ts';
 
+const EVENT_FORMAT = 1;
 const EVENTS_KEPT = 10_000;
 const EVENTS_KEPT_FOR = 7 * 24 * 3_600_000;
 /** Older events than these are read from the store. */
 const IN_MEMORY = 500;
 /** Between two looks at what is too old. */
 const PRUNE_EVERY = 256;
+
+/** Undefined for a record that is none, or of a format that a later release has written: history is no reason to stop. */
+function readEvent(record: string): ClusterEvent | undefined {
+  try {
+    const { format, ...event } = JSON.parse(record) as ClusterEvent & { readonly format: number };
+    return format === EVENT_FORMAT ? event : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 export class History {
   readonly #store: Store;
@@ -53,7 +64,7 @@ export class History {
     const writes: Write[] = events.map((event) => ({
       key: eventKey(this.#namespace, this.#name, event.id),
       expected: undefined,
-      value: JSON.stringify(event),
+      value: JSON.stringify({ format: EVENT_FORMAT, ...event }),
     }));
     for (const key of this.#surplus.splice(0)) writes.push({ key, expected: undefined, value: null });
     return writes;
@@ -86,7 +97,7 @@ export class History {
 
   async #stored(): Promise<readonly ClusterEvent[]> {
     const { entries } = await this.#store.list(eventPrefix(this.#namespace, this.#name));
-    return entries.map((entry) => JSON.parse(entry.value) as ClusterEvent);
+    return entries.flatMap((entry) => readEvent(entry.value) ?? []);
   }
 
   async #prune(): Promise<void> {
