@@ -27,6 +27,9 @@ export type ShellState = 'running' | 'hung' | 'cut' | 'dead';
 
 const runtime = nodeRuntime();
 
+/** A timer this many ms late: the process was stopped, or starved. */
+const STOOD_STILL = 100;
+
 export class Shell {
   readonly #options: ShellOptions;
   #port: number;
@@ -202,10 +205,16 @@ export class Shell {
     this.#wake?.cancel();
     this.#wake = undefined;
     if (at === undefined) return;
-    const cancel = runtime.timers.after(Math.max(0, at - runtime.clock.now()), () => {
+    const fire = () => {
       this.#wake = undefined;
       if (this.#state === 'hung') return;
       this.#happened({ kind: 'wake' });
+    };
+    const cancel = runtime.timers.after(Math.max(0, at - runtime.clock.now()), () => {
+      // A process that was stopped reads first what came meanwhile: as with the server, whose receive timeouts look at
+      // the socket, an answer that is there is in time.
+      if (runtime.clock.now() - at < STOOD_STILL) return fire();
+      this.#wake = { at, cancel: runtime.timers.after(1, fire) };
     });
     this.#wake = { at, cancel };
   }
