@@ -50,18 +50,30 @@ export async function failOver(
     }
     const id = newId();
     await supervisor.submit((world) => changes.beginSwitchover(world, byId, to.id, id, options.caller.name));
+    let restored = false;
     const ended = await supervisor.until(({ intended }) => {
       const open = switchoverOf(intended);
-      if (open?.id === id && open.phase === 'restoring') because = open.because;
+      if (open?.id === id && open.phase === 'restoring') {
+        because = open.because;
+        restored = true;
+      }
       return open?.id !== id;
     }, SWITCHOVER_BOUND);
     if (!ended)
       throw new Refusal('outcome_unknown', 'the switchover has not ended yet; its phase is in the status', {
         operation: id,
       });
-    if (changes.findShard(supervisor.intended.cluster, byId).shard.master === to.id) return to.id;
+    const { master } = changes.findShard(supervisor.intended.cluster, byId).shard;
+    if (master === to.id) return to.id;
+    if (!restored) throw lostOnTheWay(supervisor, master, to);
   }
   throw takenBack(SWITCHOVER_TRIES, because);
+}
+
+/** The swap was told: the new master may have taken writes before it fell silent, which nobody else has. */
+function lostOnTheWay(supervisor: Supervisor, master: string, to: Node): Refusal {
+  const message = `${to.id} fell silent after it was made master; ${master} is master now, and what ${to.id} took in between may be lost`;
+  return new Refusal('node_failed', legible(message, supervisor.intended.cluster));
 }
 
 function takenBack(times: number, because: string): Refusal {

@@ -111,7 +111,7 @@ function apply(world: World, open: Switchover, event: SwitchoverEvent): Proposal
         const back = promoted(shard, from, version, Math.max(final, world.view(from)?.sequence ?? 0), stays);
         return withNode(back, to, (node) => ({ ...node, membership: 'away', attaching: null }));
       });
-      const message = `${from} is made master again: ${to} did not take over`;
+      const message = `${from} is made master again: ${to} fell silent after the swap, and what it may have taken is not here`;
       return {
         next: nextVersion(withoutOperation(intended, id), cluster),
         events: [{ ...about, kind: 'switchover.failed', node: from, message }],
