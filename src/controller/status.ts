@@ -1,25 +1,6 @@
 /** What the controller sees of a cluster, as `GET .../status` answers it. Ages and times are milliseconds. */
 
-export type NodeState =
-  /** Not asked yet. */
-  | 'unknown'
-  | 'up'
-  /** Restoring its database; alive. */
-  | 'loading'
-  /** Wrong password; alive. */
-  | 'denied'
-  /** A replica without its master that answers MASTERDOWN to everything; alive. */
-  | 'masterdown'
-  /** Answers, with another node's id. */
-  | 'wrong-id'
-  /** Inside a SETNODES: within its grace, silence means nothing. */
-  | 'busy'
-  /** Its connection ended and new ones are refused or reset. */
-  | 'refused'
-  /** Accepts or does not even answer the connection, and says nothing. */
-  | 'silent'
-  /** Answers what cannot be read. */
-  | 'garbled';
+import type { NodeState } from '../decisions/world.ts';
 
 export interface NodeStatus {
   readonly id: string;

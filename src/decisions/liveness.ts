@@ -70,6 +70,11 @@ export function lostData(world: World, shard: Shard): boolean {
   );
 }
 
+/**
+ * Whether the shard's master is alive, suspected or dead, from answers to questions sent after the break. A crash is
+ * decided 0.6 s after it: a promotion that is sent by 0.95 s takes writes no later than one sent at once, since Kvrocks
+ * itself waits for the full second. A hang takes the tolerance.
+ */
 export function judgeMaster(world: World, shard: Shard): Verdict {
   const master = world.view(shard.master);
   if (master === undefined || master.state === 'unknown') return { kind: 'alive' };

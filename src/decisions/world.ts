@@ -10,15 +10,24 @@ import type { SlotRange } from '../topology/slots.ts';
 
 /** How a node answers now; the words of the status page. */
 export type NodeState =
+  /** Not asked yet. */
   | 'unknown'
   | 'up'
+  /** Restoring its database; alive. */
   | 'loading'
+  /** Wrong password; alive. */
   | 'denied'
+  /** A replica without its master that answers MASTERDOWN to everything; alive. */
   | 'masterdown'
+  /** Answers, with another node's id. */
   | 'wrong-id'
+  /** Inside a SETNODES: within its grace, silence means nothing. */
   | 'busy'
+  /** Its connection ended and new ones are refused or reset. */
   | 'refused'
+  /** Accepts or does not even answer the connection, and says nothing. */
   | 'silent'
+  /** Answers what cannot be read. */
   | 'garbled';
 
 export type Role = 'master' | 'slave';
