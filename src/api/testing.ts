@@ -17,7 +17,7 @@ import type { ClusterStatus } from '../controller/status.ts';
 import { NO_SECRET, type Secret } from '../runtime/secret.ts';
 import { seededRandom } from '../runtime/seeded-random.ts';
 import { type Address, formatAddress } from '../topology/address.ts';
-import { type Cluster, type Node, nodeOf, nodesOf, type Shard } from '../topology/cluster.ts';
+import { type Cluster, NEW_NODE, type Node, nodeOf, nodesOf, type Shard } from '../topology/cluster.ts';
 import { isName, NAME_RULE, newNodeId, newShardId } from '../topology/ids.ts';
 import {
   formatRange,
@@ -361,14 +361,14 @@ export class FakePlane implements ControlPlane {
 
   #node(address: Address): Node {
     const id = newNodeId(this.#random);
-    return { id, address, createdAt: CREATED_AT, membership: 'member', highest: 0, proof: null, attaching: null };
+    return { id, address, createdAt: CREATED_AT, ...NEW_NODE };
   }
 
   #shard(addresses: readonly Address[], slots: SlotSet): Shard {
     const nodes = addresses.map((address) => this.#node(address));
     const master = nodes[0]?.id ?? '';
     const lineage = [{ version: 1, master, sequence: 0, exact: true }];
-    return { id: newShardId(this.#random), master, nodes, slots, lineage, floor: 0, eligibleFrom: 0 };
+    return { id: newShardId(this.#random), master, nodes, slots, lineage, floor: 0, eligibleFrom: 0, damping: null };
   }
 }
 

@@ -5,7 +5,7 @@ import type { Intended } from '../operations/intended.ts';
 import type { RandomSource } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
 import { formatAddress } from '../topology/address.ts';
-import type { Cluster, Node, Shard } from '../topology/cluster.ts';
+import { type Cluster, NEW_NODE, type Node, type Shard } from '../topology/cluster.ts';
 import { isNodeId, type NodeId, newNodeId, newShardId, type Version } from '../topology/ids.ts';
 import { NO_SLOTS, type SlotSet, slotSet, splitEvenly } from '../topology/slots.ts';
 import { type Failure, type NodeFacts, unfit } from './node-check.ts';
@@ -37,7 +37,7 @@ export function buildShard(
       id,
       address: facts.address,
       createdAt: building.createdAt,
-      membership: 'member',
+      ...NEW_NODE,
       highest: sequence,
       proof: i === 0 ? { entry: version, how: 'master' } : null,
       attaching: i === 0 ? null : sequence === 0 ? 'empty' : 'copied',
@@ -52,6 +52,7 @@ export function buildShard(
     lineage: [{ version, master: nodes[0]?.id ?? '', sequence: floor, exact: true }],
     floor,
     eligibleFrom: 0,
+    damping: null,
   };
 }
 
@@ -62,6 +63,7 @@ const intendedFor = (cluster: Cluster): Intended => ({
   cluster,
   operations: [],
   pause: null,
+  settings: {},
   nextEvent: 1,
   ending: false,
 });
@@ -178,6 +180,7 @@ export function importCluster(
       lineage: [{ version, master: master.id, sequence: floor, exact: true }],
       floor,
       eligibleFrom: 0,
+      damping: null,
     };
   });
   for (const line of lines) {
@@ -209,10 +212,10 @@ function importedNode(
     id: line.id,
     address: addressOf(line),
     createdAt: building.createdAt,
+    ...NEW_NODE,
     membership: member ? 'member' : 'away',
     highest: facts?.replication.sequence ?? 0,
     // A replica whose link is up is believed, and told so: nothing here can prove it.
     proof: member ? { entry: version, how: master ? 'master' : 'trust' } : null,
-    attaching: null,
   };
 }

@@ -4,8 +4,8 @@
  */
 
 import { brokenPromises } from '../checks/promises.ts';
-import { DETECTION, type Policy } from '../decisions/world.ts';
 import { activeMove, type Intended, switchoverOf } from '../operations/intended.ts';
+import { type ClusterSettings, DEFAULT_SETTINGS } from '../operations/settings.ts';
 import type { Duration, RandomSource, Runtime } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
 import { randomText } from '../runtime/seeded-random.ts';
@@ -64,7 +64,8 @@ export interface ControllerOptions {
   /** `host:port` of the HTTP API: how other controllers and people name this one. */
   readonly identity: string;
   readonly log: Log;
-  readonly policy?: Policy;
+  /** What holds for clusters that have not set it otherwise. */
+  readonly policy?: ClusterSettings;
 }
 
 const END_OPERATIONS = 5_000;
@@ -92,7 +93,7 @@ export class Controller implements ControlPlane {
   readonly #store: Store;
   readonly #identity: string;
   readonly #log: Log;
-  readonly #policy: Policy;
+  readonly #policy: ClusterSettings;
   readonly #random: RandomSource;
   readonly #views = new WeakMap<Intended, ClusterView>();
   #reign: Reign | undefined;
@@ -105,7 +106,7 @@ export class Controller implements ControlPlane {
     this.#store = options.store;
     this.#identity = options.identity;
     this.#log = options.log;
-    this.#policy = options.policy ?? { tolerance: DETECTION.tolerance };
+    this.#policy = options.policy ?? DEFAULT_SETTINGS;
     this.#random = options.runtime.random.child('controller');
   }
 

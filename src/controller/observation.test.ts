@@ -39,9 +39,11 @@ function fail(watch: NodeWatch, why: ConnectionEnd['kind'], at: number, wasOpen 
   watch.failed(end, at - 100, wasOpen, at, WALL);
 }
 
+const MAX_LAG = () => 10_000;
+
 /** Known by its id, so that its numbers count. */
 function known(highest = 0): NodeWatch {
-  const watch = new NodeWatch('b', highest, 0, WALL);
+  const watch = new NodeWatch('b', highest, 0, WALL, MAX_LAG);
   watch.learn({ myId: 'b' }, 0);
   return watch;
 }
@@ -56,7 +58,7 @@ const told = (sequence: number, at: number, version = 7): Told => ({
 });
 
 test('never asked: unknown, and nothing is claimed of it', () => {
-  const watch = new NodeWatch('b', 300, 0, WALL);
+  const watch = new NodeWatch('b', 300, 0, WALL, MAX_LAG);
   assert.deepEqual([watch.state, watch.says, watch.highest, watch.brokeAt], ['unknown', null, 300, null]);
 });
 
@@ -196,7 +198,7 @@ test('another node answers at its address: its numbers are not this node’s', (
 });
 
 test('before its id was read a number may be another node’s: it raises nothing until the id is known', () => {
-  const watch = new NodeWatch('b', 300, 0, WALL);
+  const watch = new NodeWatch('b', 300, 0, WALL, MAX_LAG);
   answer(watch, { at: 1_000, sequence: 900 });
   assert.equal(watch.highest, 300);
   watch.learn({ myId: 'b' }, 1_010);

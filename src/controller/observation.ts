@@ -30,9 +30,11 @@ const endWords: Record<ConnectionEnd['kind'], string> = {
   closed: 'connection closed',
 };
 
-/** A ring of (time, sequence), one entry a second: what a master had reached some seconds ago. */
+/** A ring of (time, sequence), an entry a second or more: what a master had reached some seconds ago. */
 const RING = 16;
 const RING_EVERY = 900;
+/** The ring reaches back a little further than what may be lost. */
+const RING_SHARE = 12;
 
 function jobLine(job: MigratingJob | ImportingJob | undefined): JobLine | null {
   if (job === undefined) return null;
@@ -88,7 +90,11 @@ export class NodeWatch implements NodeView {
   #departures = 0;
   #heardAt: Instant = Number.NEGATIVE_INFINITY;
 
-  constructor(id: NodeId, highest: Sequence, now: Instant, wall: number) {
+  /** How far behind its master a replica may be promoted, in ms. */
+  readonly #maxLag: () => Duration;
+
+  constructor(id: NodeId, highest: Sequence, now: Instant, wall: number, maxLag: () => Duration) {
+    this.#maxLag = maxLag;
     this.id = id;
     this.highest = highest;
     this.since = now;
@@ -174,7 +180,8 @@ export class NodeWatch implements NodeView {
 
   #remember(sequence: Sequence, now: Instant): void {
     const last = this.#ringAt[(this.#ringNext + RING - 1) % RING] ?? Number.NEGATIVE_INFINITY;
-    if (now - last >= RING_EVERY) {
+    const maxLag = this.#maxLag();
+    if (now - last >= Math.max(RING_EVERY, maxLag / RING_SHARE)) {
       this.#ringAt[this.#ringNext] = now;
       this.#ringSequence[this.#ringNext] = sequence;
       this.#ringNext = (this.#ringNext + 1) % RING;
@@ -182,8 +189,7 @@ export class NodeWatch implements NodeView {
     let aged = 0;
     for (let i = 0; i < RING; i++) {
       const at = this.#ringAt[i] ?? Number.NEGATIVE_INFINITY;
-      if (at <= now - DETECTION.maxLag && at > Number.NEGATIVE_INFINITY)
-        aged = Math.max(aged, this.#ringSequence[i] ?? 0);
+      if (at <= now - maxLag && at > Number.NEGATIVE_INFINITY) aged = Math.max(aged, this.#ringSequence[i] ?? 0);
     }
     if (aged > 0) this.aged = aged;
   }

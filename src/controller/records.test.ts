@@ -43,6 +43,10 @@ const node: fc.Arbitrary<Node> = fc.record({
   highest: count,
   proof,
   attaching,
+  priority: fc.nat(1_000),
+  noFailover: fc.boolean(),
+  cutOff: fc.boolean(),
+  copy: fc.option(fc.record({ marker: word, saved: fc.option(count), force: fc.boolean(), by: word })),
 });
 
 const shardParts = fc.record({
@@ -51,6 +55,7 @@ const shardParts = fc.record({
   lineage: fc.array(fc.record({ version: count, master: id, sequence: count, exact: fc.boolean() }), { maxLength: 3 }),
   floor: count,
   eligibleFrom: count,
+  damping: fc.option(fc.record({ level: count })),
 });
 
 const common = { id, by: word, startedAt: count };
@@ -100,6 +105,10 @@ const intended: fc.Arbitrary<Intended> = fc
     }),
     operations: fc.array(operation, { maxLength: 4 }),
     pause: fc.option(fc.record({ until: fc.option(count), by: word })),
+    settings: fc.record(
+      { tolerance: count, maxLag: count, noWitnessHold: count, diverged: fc.constantFrom('resync', 'fence') },
+      { requiredKeys: [] },
+    ),
     nextEvent: count,
     ending: fc.boolean(),
   })
@@ -240,8 +249,8 @@ const stateWith = (facts: object): string => JSON.stringify({ ...JSON.parse(comm
 test('a state of a newer release is refused by its number, not misread', () => {
   const { topology } = committed();
   assert.equal(
-    refusal(topology, stateWith({ format: 2 })),
-    'its state has format 2; this release knows formats up to 1',
+    refusal(topology, stateWith({ format: 3 })),
+    'its state has format 3; this release knows formats up to 2',
   );
 });
 

@@ -10,7 +10,7 @@ import type { RandomSource } from '../runtime/runtime.ts';
 import { Secret } from '../runtime/secret.ts';
 import { randomText } from '../runtime/seeded-random.ts';
 import { formatAddress, parseAddress } from '../topology/address.ts';
-import { type Cluster, faultsOf, type Node, type Proof, type Shard } from '../topology/cluster.ts';
+import { type Cluster, faultsOf, NEW_NODE, type Node, type Proof, type Shard } from '../topology/cluster.ts';
 import { newShardId, type Version } from '../topology/ids.ts';
 import { covers, formatRange, parseRange, type SlotRange, slotSet } from '../topology/slots.ts';
 import { FORMAT, readState, type ShardState, type StoredState } from './stored-state.ts';
@@ -103,16 +103,18 @@ export function encode(intended: Intended): StoredCluster {
       lineage: shard.lineage,
       floor: shard.floor,
       eligible_from: shard.eligibleFrom,
+      damping: shard.damping,
       nodes: Object.fromEntries(
-        shard.nodes.map(({ id, membership, highest, proof, attaching }) => [
+        shard.nodes.map(({ id, membership, highest, proof, attaching, priority, noFailover, cutOff, copy }) => [
           id,
-          { membership, highest, proof, attaching },
+          { membership, highest, proof, attaching, priority, noFailover, cutOff, copy },
         ]),
       ),
     })),
     leaving: cluster.leaving,
     operations: intended.operations,
     pause: intended.pause,
+    settings: intended.settings,
     next_event: intended.nextEvent,
     ending: intended.ending,
   };
@@ -204,12 +206,8 @@ function freshState(shard: ReadShard, version: Version, random: RandomSource): S
     lineage: [{ version, master, sequence: 0, exact: false }],
     floor: 0,
     eligible_from: 0,
-    nodes: Object.fromEntries(
-      shard.nodes.map(({ node }) => [
-        node.id,
-        { membership: 'member', highest: 0, proof: proofOf(node.id), attaching: null },
-      ]),
-    ),
+    damping: null,
+    nodes: Object.fromEntries(shard.nodes.map(({ node }) => [node.id, { ...NEW_NODE, proof: proofOf(node.id) }])),
   };
 }
 
@@ -220,7 +218,7 @@ function buildShard(shard: ReadShard, state: ShardState, where: string): Shard {
   const nodes = shard.nodes.map(({ node }): Node => {
     const address = parseAddress(node.addr);
     if (address === undefined) throw new Unreadable(`${where}: ${node.addr} is no address`);
-    const known = state.nodes[node.id] ?? { membership: 'member', highest: 0, proof: null, attaching: null };
+    const known = state.nodes[node.id] ?? NEW_NODE;
     return { id: node.id, address, createdAt: node.created_at ?? 0, ...known };
   });
   return {
@@ -231,6 +229,7 @@ function buildShard(shard: ReadShard, state: ShardState, where: string): Shard {
     lineage: state.lineage,
     floor: state.floor,
     eligibleFrom: state.eligible_from,
+    damping: state.damping,
   };
 }
 
@@ -271,6 +270,7 @@ function decodeOrThrow(
     cluster,
     operations: state?.operations ?? movesOfGo(shards, cluster, random),
     pause: state?.pause ?? null,
+    settings: state?.settings ?? {},
     nextEvent: state?.next_event ?? 1,
     ending: state?.ending ?? false,
   };

@@ -4,20 +4,35 @@
  */
 import type { Operation, Pause } from '../operations/intended.ts';
 import type { Move } from '../operations/move.ts';
+import type { ClusterSettings } from '../operations/settings.ts';
 import type { Switchover } from '../operations/switchover.ts';
 import type { Address } from '../topology/address.ts';
-import type { Attach, LeavingNode, LineageEntry, Node, Proof } from '../topology/cluster.ts';
+import {
+  type Attach,
+  type Copy,
+  type LeavingNode,
+  type LineageEntry,
+  NEW_NODE,
+  type Node,
+  type Proof,
+  type Shard,
+} from '../topology/cluster.ts';
 import type { Version } from '../topology/ids.ts';
 import { SLOT_COUNT, type SlotRange } from '../topology/slots.ts';
 import { boolean, each, list, natural, nullable, object, oneOf, text, time, Unreadable } from './stored-values.ts';
 
-export const FORMAT = 1;
+/** 2: settings, priorities, full copies, damping; what a record of format 1 lacks is as in a new cluster. */
+export const FORMAT = 2;
 
 export interface NodeState {
   readonly membership: Node['membership'];
   readonly highest: number;
   readonly proof: Proof | null;
   readonly attaching: Attach | null;
+  readonly priority: number;
+  readonly noFailover: boolean;
+  readonly cutOff: boolean;
+  readonly copy: Copy | null;
 }
 
 export interface ShardState {
@@ -25,6 +40,7 @@ export interface ShardState {
   readonly lineage: readonly LineageEntry[];
   readonly floor: number;
   readonly eligible_from: number;
+  readonly damping: Shard['damping'];
   readonly nodes: Readonly<Record<string, NodeState>>;
 }
 
@@ -36,6 +52,7 @@ export interface StoredState {
   readonly leaving: readonly LeavingNode[];
   readonly operations: readonly Operation[];
   readonly pause: Pause | null;
+  readonly settings: Partial<ClusterSettings>;
   readonly next_event: number;
   readonly ending: boolean;
 }
@@ -48,6 +65,16 @@ function readProof(value: unknown, what: string): Proof {
   return { entry: natural(proof['entry'], `${what}.entry`), how: oneOf(proof['how'], PROOFS, `${what}.how`) };
 }
 
+function readCopy(value: unknown, what: string): Copy {
+  const copy = object(value, what);
+  return {
+    marker: text(copy['marker'], `${what}.marker`),
+    saved: nullable(copy['saved'], `${what}.saved`, natural),
+    force: boolean(copy['force'], `${what}.force`),
+    by: text(copy['by'], `${what}.by`),
+  };
+}
+
 function readNode(value: unknown, what: string): NodeState {
   const node = object(value, what);
   return {
@@ -55,6 +82,10 @@ function readNode(value: unknown, what: string): NodeState {
     highest: natural(node['highest'], `${what}.highest`),
     proof: nullable(node['proof'], `${what}.proof`, readProof),
     attaching: nullable(node['attaching'], `${what}.attaching`, (word, where) => oneOf(word, ATTACHES, where)),
+    priority: natural(node['priority'] ?? NEW_NODE.priority, `${what}.priority`),
+    noFailover: boolean(node['noFailover'] ?? false, `${what}.noFailover`),
+    cutOff: boolean(node['cutOff'] ?? false, `${what}.cutOff`),
+    copy: nullable(node['copy'] ?? null, `${what}.copy`, readCopy),
   };
 }
 
@@ -68,6 +99,22 @@ function readEntry(value: unknown, what: string): LineageEntry {
   };
 }
 
+function readDamping(value: unknown, what: string): NonNullable<Shard['damping']> {
+  return { level: natural(object(value, what)['level'], `${what}.level`) };
+}
+
+function readSettings(value: unknown, what: string): Partial<ClusterSettings> {
+  const stored = object(value, what);
+  const numbers = (['tolerance', 'maxLag', 'noWitnessHold'] as const).flatMap((name) =>
+    stored[name] === undefined ? [] : [[name, natural(stored[name], `${what}.${name}`)]],
+  );
+  const diverged =
+    stored['diverged'] === undefined
+      ? {}
+      : { diverged: oneOf(stored['diverged'], ['resync', 'fence'], `${what}.diverged`) };
+  return { ...Object.fromEntries(numbers), ...diverged };
+}
+
 function readShard(value: unknown, what: string): ShardState {
   const shard = object(value, what);
   const nodes = Object.entries(object(shard['nodes'], `${what}.nodes`));
@@ -76,6 +123,7 @@ function readShard(value: unknown, what: string): ShardState {
     lineage: each(shard['lineage'], `${what}.lineage`, readEntry),
     floor: natural(shard['floor'], `${what}.floor`),
     eligible_from: natural(shard['eligible_from'], `${what}.eligible_from`),
+    damping: nullable(shard['damping'] ?? null, `${what}.damping`, readDamping),
     nodes: Object.fromEntries(nodes.map(([id, node]) => [id, readNode(node, `${what}.nodes.${id}`)])),
   };
 }
@@ -188,6 +236,7 @@ export function readState(state: Record<string, unknown>, version: Version, shar
     leaving: each(state['leaving'], 'state.leaving', readLeaving),
     operations: each(state['operations'], 'state.operations', readOperation),
     pause: nullable(state['pause'], 'state.pause', readPause),
+    settings: readSettings(state['settings'] ?? {}, 'state.settings'),
     next_event: natural(state['next_event'], 'state.next_event'),
     ending: boolean(state['ending'], 'state.ending'),
   };

@@ -8,16 +8,9 @@ import { type Decision, decide, nodesKnow, PACE, paces } from '../decisions/deci
 import type { ShardReport } from '../decisions/failover.ts';
 import { withFloors } from '../decisions/floor.ts';
 import type { Want } from '../decisions/telling.ts';
-import {
-  DETECTION,
-  type Happening,
-  type Policy,
-  type Proposal,
-  type Told,
-  type Trace,
-  type World,
-} from '../decisions/world.ts';
+import { DETECTION, type Happening, type Proposal, type Told, type Trace, type World } from '../decisions/world.ts';
 import { type Intended, type OperationId, switchoverOf } from '../operations/intended.ts';
+import type { ClusterSettings } from '../operations/settings.ts';
 import type { Cancel, Duration, Instant, Runtime } from '../runtime/runtime.ts';
 import type { Fence, Revision, Store, Write } from '../store/port.ts';
 import type { Address } from '../topology/address.ts';
@@ -65,7 +58,8 @@ export interface SupervisorContext {
   readonly fence: Fence;
   /** The instant until which leadership surely holds. */
   heldUntil(): Instant;
-  readonly policy: Policy;
+  /** What holds for a cluster that has not set it otherwise. */
+  readonly policy: ClusterSettings;
   readonly log: Log;
   /** The first probes are spread over this: 0 for a cluster that somebody waits for. */
   readonly spread: Duration;
@@ -165,7 +159,7 @@ export class Supervisor {
       trace: (operation) => this.#traces.get(operation),
       watchingSince: this.#watchingSince,
       trustFrom: this.#trustFrom,
-      policy: this.#context.policy,
+      policy: { ...this.#context.policy, ...this.#intended.settings },
       now: clock.now(),
       wall: clock.wall(),
     };
@@ -260,7 +254,13 @@ export class Supervisor {
     const { runtime, log } = this.#context;
     const { clock } = runtime;
     const { password } = this.#intended.cluster;
-    const watch = new NodeWatch(id, highest, clock.now(), clock.wall());
+    const watch = new NodeWatch(
+      id,
+      highest,
+      clock.now(),
+      clock.wall(),
+      () => this.#intended.settings.maxLag ?? this.#context.policy.maxLag,
+    );
     const outbox = new Outbox(runtime, id, address, password, {
       learned: (learned) => {
         watch.learn(learned, clock.now());

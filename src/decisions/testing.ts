@@ -15,8 +15,17 @@
  * a dead or hung master say what that makes them say.
  */
 import { type Intended, lookOf, type Operation, type Pause } from '../operations/intended.ts';
+import { type ClusterSettings, DEFAULT_SETTINGS } from '../operations/settings.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
-import type { Attach, Cluster, LeavingNode, LineageEntry, Node, Shard } from '../topology/cluster.ts';
+import {
+  type Attach,
+  type Cluster,
+  type LeavingNode,
+  type LineageEntry,
+  NEW_NODE,
+  type Node,
+  type Shard,
+} from '../topology/cluster.ts';
 import { splitEvenly } from '../topology/slots.ts';
 import type { NodeState, NodeView, Told, Trace, World } from './world.ts';
 
@@ -33,6 +42,8 @@ export interface Sketch {
   readonly lineage?: readonly LineageEntry[];
   readonly floor?: number;
   readonly eligibleFrom?: number;
+  readonly damping?: Shard['damping'];
+  readonly policy?: Partial<ClusterSettings>;
   readonly operations?: readonly Operation[];
   readonly pause?: Pause;
   readonly leaving?: readonly LeavingNode[];
@@ -73,12 +84,16 @@ function nodeFor(words: Words, index: number, newest: LineageEntry): Node {
     id: words.id,
     address: { host: `10.0.0.${words.id.charCodeAt(0)}`, port: 6000 + index },
     createdAt: 1,
+    ...NEW_NODE,
     membership: words.place === 'away' ? 'away' : 'member',
     highest: number('highest') ?? words.sequence,
     proof: flags.has('unproven')
       ? null
       : { entry: number('proof') ?? newest.version, how: words.place === 'master' ? 'master' : 'within' },
     attaching: attachOf(flags.get('attaching')),
+    priority: number('priority') ?? 100,
+    noFailover: flags.has('excluded'),
+    cutOff: flags.has('cutoff'),
   };
 }
 
@@ -212,6 +227,7 @@ function shardFor(text: string, index: number, count: number, sketch: Sketch): {
     lineage: index === 0 ? lineage : [{ version: 1, master, sequence: 0, exact: true }],
     floor: sketch.floor ?? 0,
     eligibleFrom: sketch.eligibleFrom ?? 0,
+    damping: sketch.damping ?? null,
   };
   return { shard, words };
 }
@@ -233,6 +249,7 @@ export function world(text: string, sketch: Sketch = {}): World {
     cluster,
     operations: sketch.operations ?? [],
     pause: sketch.pause ?? null,
+    settings: {},
     nextEvent: 1,
     ending: sketch.ending ?? false,
   };
@@ -253,7 +270,7 @@ export function world(text: string, sketch: Sketch = {}): World {
     trace: (operation) => sketch.traces?.[operation],
     watchingSince: sketch.watchingSince ?? 0,
     trustFrom: sketch.trustFrom ?? Number.NEGATIVE_INFINITY,
-    policy: { tolerance: 3_000 },
+    policy: { ...DEFAULT_SETTINGS, ...sketch.policy },
     now,
     wall: 1_795_000_000_000,
   };

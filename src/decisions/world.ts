@@ -4,6 +4,7 @@
  */
 
 import type { Intended, OperationId } from '../operations/intended.ts';
+import type { ClusterSettings } from '../operations/settings.ts';
 import type { Instant } from '../runtime/runtime.ts';
 import type { NodeId, Sequence, Version } from '../topology/ids.ts';
 import type { SlotRange } from '../topology/slots.ts';
@@ -125,23 +126,16 @@ export interface Trace {
   readonly targetKnewAt?: Instant;
 }
 
-export interface Policy {
-  /** Milliseconds without an answer that make a hang. */
-  readonly tolerance: number;
-}
-
 /** Defaults of detection, in milliseconds unless said. */
 export const DETECTION = {
   decideAfter: 600,
   /** Facts older than this decide nothing. */
   fresh: 250,
   witnessWithin: 10_000,
-  maxLag: 10_000,
   /** Between two stored floors, while the master writes. */
   floorEvery: 10_000,
   /** Seconds of a replica's silence that count as not hearing its master: a healthy link shows up to 3. */
   witnessSilence: 4,
-  tolerance: 3_000,
   graceMaster: 2_000,
   graceReplica: 12_000,
 } as const;
@@ -154,7 +148,8 @@ export interface World {
   readonly watchingSince: Instant;
   /** Answers to questions sent before this are not believed: this process stalled until then. */
   readonly trustFrom: Instant;
-  readonly policy: Policy;
+  /** The cluster's settings, the process' own where it has none. */
+  readonly policy: ClusterSettings;
   readonly now: Instant;
   /** Milliseconds since 1970, for records only. */
   readonly wall: number;

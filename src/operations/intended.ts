@@ -7,6 +7,7 @@ import { fingerprint } from '../topology/fingerprint.ts';
 import type { NodeId, Version } from '../topology/ids.ts';
 import { topologyText } from '../topology/text.ts';
 import type { Move } from './move.ts';
+import type { ClusterSettings } from './settings.ts';
 import type { Switchover } from './switchover.ts';
 
 export type Operation = Switchover | Move;
@@ -22,6 +23,8 @@ export interface Intended {
   readonly cluster: Cluster;
   readonly operations: readonly Operation[];
   readonly pause: Pause | null;
+  /** What was set for this cluster alone; the rest is as the process was started. */
+  readonly settings: Partial<ClusterSettings>;
   /** The id that the next event gets. */
   readonly nextEvent: number;
   /** Every node is leaving to be reset; once all are, the cluster is gone. */

@@ -4,7 +4,7 @@ import { flushCompileCache } from 'node:module';
 import { resolve as absolute } from 'node:path';
 import product from '../../package.json' with { type: 'json' };
 import { isLoopback } from '../api/guard.ts';
-import { DETECTION } from '../decisions/world.ts';
+import { DEFAULT_SETTINGS } from '../operations/settings.ts';
 import { nodeRuntime } from '../runtime/node-runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { StoreOpenError } from '../store/embedded/open-error.ts';
@@ -88,7 +88,7 @@ async function run(configuration: Configuration, runtime: Runtime): Promise<numb
   for (const { sentence, ...fields } of warnings) log.warn(fields, sentence);
 
   const dataDir = absolute(values.dataDir);
-  const tolerance = toleranceOf(values) ?? DETECTION.tolerance;
+  const tolerance = toleranceOf(values) ?? DEFAULT_SETTINGS.tolerance;
   const stopping = new Stopping(serverLog);
   let serving: Serving;
   try {
@@ -96,7 +96,7 @@ async function run(configuration: Configuration, runtime: Runtime): Promise<numb
       address: values.addr,
       dataDir,
       version: product.version,
-      policy: { tolerance },
+      policy: { ...DEFAULT_SETTINGS, tolerance },
       log,
     });
   } catch (error) {

@@ -5,7 +5,7 @@ import type { Api, ApiLog } from '../api/context.ts';
 import { createApi, listen } from '../api/server.ts';
 import { Controller } from '../controller/controller.ts';
 import { EVENT_PREFIX } from '../controller/records.ts';
-import type { Policy } from '../decisions/world.ts';
+import type { ClusterSettings } from '../operations/settings.ts';
 import type { Duration, Runtime } from '../runtime/runtime.ts';
 import { openEmbeddedStore } from '../store/embedded/embedded-store.ts';
 import { type Address, formatAddress } from '../topology/address.ts';
@@ -17,7 +17,7 @@ export interface ServeSettings {
   readonly address: Address;
   readonly dataDir: string;
   readonly version: string;
-  readonly policy: Policy;
+  readonly policy: ClusterSettings;
   readonly log: ApiLog;
 }
 

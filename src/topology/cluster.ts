@@ -33,7 +33,44 @@ export interface Node {
    * then it becomes the proof. Null: nothing is outstanding.
    */
   readonly attaching: Attach | null;
+  /** Among equally advanced replicas the one with the higher number is promoted. 0 to 1000. */
+  readonly priority: number;
+  /** Never promoted unless an operator names it. */
+  readonly noFailover: boolean;
+  /**
+   * Its link was down while its master answered, and was not seen up since: it lacks what the master wrote meanwhile,
+   * and cannot tell a dead master from a broken path. Neither witness nor candidate.
+   */
+  readonly cutOff: boolean;
+  /** It is to be copied whole, by force; null: no. */
+  readonly copy: Copy | null;
 }
+
+/** Between the decision to copy a node whole and the proof that it was. It is fenced all the while. */
+export interface Copy {
+  /**
+   * The text of a script that is loaded on the node before it is attached: gone from it exactly if everything that
+   * it held was replaced (Kvrocks keeps scripts in the database).
+   */
+  readonly marker: string;
+  /** What the node alone holds is saved up to this sequence, or nobody wants it; null: not looked at yet. */
+  readonly saved: Sequence | null;
+  /** Copy it though what it alone holds cannot be saved, on somebody's word. */
+  readonly force: boolean;
+  readonly by: string;
+}
+
+/** What every new node of a shard begins with. */
+export const NEW_NODE = {
+  membership: 'member',
+  highest: 0,
+  proof: null,
+  attaching: null,
+  priority: 100,
+  noFailover: false,
+  cutOff: false,
+  copy: null,
+} as const satisfies Partial<Node>;
 
 /** `empty`: at sequence 0. `within`: its number is within its limit. `copied`: the servers compare histories. */
 export type Attach = 'empty' | 'within' | 'copied';
@@ -62,6 +99,11 @@ export interface Shard {
   readonly floor: Sequence;
   /** What a candidate must have reached: the floor less what may be lost. */
   readonly eligibleFrom: Sequence;
+  /**
+   * Set by an unplanned failover: the next one of this shard waits, by `level` longer, until its master has proven
+   * itself. Null: none was, or it has.
+   */
+  readonly damping: { readonly level: number } | null;
 }
 
 /** A removed node that was not told yet: probed and claimed until it was, or until an operator forgets it. */

@@ -14,6 +14,7 @@ function shardOf(...lineage: LineageEntry[]): Shard {
     lineage,
     floor: 0,
     eligibleFrom: 0,
+    damping: null,
   };
 }
 
