@@ -40,7 +40,7 @@ export class MemoryCampaign {
       const id = this.#id;
       const standing = server.standing(id);
       if (standing.kind === 'gone') return;
-      link.tell(() => {
+      link.tell('session', () => {
         // Before the first answer there is no lease to judge it by; that answer is on its way or lost.
         if (runtime.clock.now() < this.#heldUntil) this.#hear(id, standing);
       });

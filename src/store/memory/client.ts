@@ -81,7 +81,7 @@ export class MemoryClient implements Store {
     const server = this.#server;
     const catchUp = () => {
       const limit = server.revision;
-      link.tell(() => subscription.pump(limit));
+      link.tell('news', () => subscription.pump(limit));
     };
     const lose = (why: string) => subscription.end({ kind: 'lost', why });
     let silence = () => {};

@@ -136,6 +136,29 @@ test('leader-with-a-healthy-link: leads for an hour, its lease always ahead of t
   assert.deepEqual(one.said(), ['leading']);
 });
 
+test('slow-commit: its answer comes late, what is asked behind it waits, and leadership does not', async () => {
+  const { time, server, connect } = world();
+  const a = connect();
+  const one = campaign(a, 'one');
+  await time.pass(100);
+  a.faults.latency = (about, way) => (about === 'commit' && way === 'there' ? 9_000 : 1);
+  const commit = a.commit(write, one.leadership().fence);
+  const read = a.read(['/a']);
+  assert.equal(kindOf(await after(time, 8_000, commit)), 'unknown');
+  assert.equal(server.read('/a'), undefined);
+  assert.deepEqual(one.said(), ['leading']);
+  assert.equal(
+    await after(
+      time,
+      0,
+      read.catch(() => 'lost'),
+    ),
+    'lost',
+  );
+  await time.pass(1_100);
+  assert.equal(server.read('/a')?.value, '1');
+});
+
 test('answer-lost: the commit is unknown, yet written, and every client finds it by reading', async () => {
   const { time, server, connect } = world();
   const a = connect();

@@ -10,10 +10,16 @@ export type Reach =
 
 export type Errand = 'read' | 'commit' | 'session';
 
+/** What a message is about; `news` comes unasked. */
+export type About = Errand | 'news';
+
 /** May be changed at any time; read at each use. */
 export interface LinkFaults {
-  /** One way, in milliseconds; asked once for each message. */
-  latency: () => Duration;
+  /**
+   * Milliseconds that one message takes; asked once for each. Messages of one direction keep their order, but for those
+   * of a session, which has a stream of its own: a slow commit does not end leadership.
+   */
+  latency: (about: About, way: 'there' | 'back') => Duration;
   /**
    * Asked when the server has done an errand: `cut` loses the answer and the client knows at once that it is lost,
    * `silence` lets it wait for its timeout. What was committed stays committed.
@@ -52,6 +58,8 @@ export class Link {
   readonly #timeout: Duration;
   readonly #there: Lane;
   readonly #back: Lane;
+  readonly #sessionThere: Lane;
+  readonly #sessionBack: Lane;
   readonly #watchers = new Set<(reach: Reach) => void>();
   #reach: Reach = 'up';
   #dead = false;
@@ -62,6 +70,8 @@ export class Link {
     this.#timeout = timeout;
     this.#there = new Lane(server);
     this.#back = new Lane(client);
+    this.#sessionThere = new Lane(server);
+    this.#sessionBack = new Lane(client);
   }
 
   get reach(): Reach {
@@ -89,7 +99,7 @@ export class Link {
     return new Promise((resolve) => {
       if (this.#dead) return;
       if (this.#reach === 'refused') {
-        this.#deliver(() => resolve({ kind: 'refused' }));
+        this.#deliver(errand, () => resolve({ kind: 'refused' }));
         return;
       }
       const cancel = this.#timers.after(this.#timeout, () => {
@@ -100,17 +110,18 @@ export class Link {
         resolve(answer);
       };
       const cut = () => settle({ kind: 'lost', why: 'the connection was cut before the answer' });
-      this.#there.send(this.faults.latency(), () => {
+      const there = errand === 'session' ? this.#sessionThere : this.#there;
+      there.send(this.faults.latency(errand, 'there'), () => {
         if (this.#reach === 'silent') return;
         if (this.#reach === 'refused') {
-          this.#deliver(cut);
+          this.#deliver(errand, cut);
           return;
         }
         const value = serve();
         const loss = this.faults.loseAnswer(errand);
-        if (loss === 'cut') this.#deliver(cut);
+        if (loss === 'cut') this.#deliver(errand, cut);
         if (loss !== undefined) return;
-        this.#deliver(() => {
+        this.#deliver(errand, () => {
           if (this.#reach === 'up') settle({ kind: 'answer', value });
           if (this.#reach === 'refused') cut();
         });
@@ -119,14 +130,15 @@ export class Link {
   }
 
   /** From the server to the client, unasked; dropped when the client cannot be reached on arrival. */
-  tell(deliver: () => void): void {
-    this.#deliver(() => {
+  tell(about: 'session' | 'news', deliver: () => void): void {
+    this.#deliver(about, () => {
       if (this.#reach === 'up') deliver();
     });
   }
 
-  #deliver(deliver: () => void): void {
-    this.#back.send(this.faults.latency(), () => {
+  #deliver(about: About, deliver: () => void): void {
+    const back = about === 'session' ? this.#sessionBack : this.#back;
+    back.send(this.faults.latency(about, 'back'), () => {
       if (!this.#dead) deliver();
     });
   }
