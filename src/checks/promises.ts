@@ -74,11 +74,12 @@ function onlyTheProvenAreMasters(before: Intended, after: Intended): string[] {
     const node = old.nodes.find((one) => one.id === shard.master);
     const newest = old.lineage.at(-1)?.version;
     if (node === undefined) return [`shard ${shard.id}: ${shard.master} was none of its nodes`];
-    // The drained master of a swap that failed is proven by the entry before the newest.
+    // The heirs of a swap that failed are proven by the entry before the newest.
     const previous = old.lineage.at(-2);
     const putBack =
-      previous?.master === node.id &&
-      before.operations.some((one) => one.kind === 'switchover' && one.shard === shard.id);
+      previous !== undefined &&
+      node.proof?.entry === previous.version &&
+      before.operations.some((one) => one.kind === 'switchover' && one.phase === 'swapping' && one.shard === shard.id);
     return node.proof?.entry === newest || putBack
       ? []
       : [`shard ${shard.id}: ${node.id} is not proven and would be its master`];

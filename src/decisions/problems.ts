@@ -1,5 +1,7 @@
 /** What is wrong with a cluster now: what was seen, what is waited for, and the command that mends it. */
 
+import { switchoverOf } from '../operations/intended.ts';
+import { SWITCHOVER_BOUNDS } from '../operations/switchover.ts';
 import { formatAddress } from '../topology/address.ts';
 import type { Node, Shard } from '../topology/cluster.ts';
 import { drift } from './drift.ts';
@@ -7,6 +9,7 @@ import type { ShardReport } from './failover.ts';
 import { lostData } from './liveness.ts';
 import { whyNot } from './promotion.ts';
 import { wayBack } from './rejoin.ts';
+import { heirOf } from './switchovers.ts';
 import type { NodeView, World } from './world.ts';
 
 export interface Finding {
@@ -155,12 +158,30 @@ function awayFinding(world: World, shard: Shard, node: Node): Finding | undefine
   };
 }
 
+/** A swap whose new master fell silent and that nobody may take over: a shard without a master, said loudly. */
+function stuckSwitchover(world: World): Finding | undefined {
+  const open = switchoverOf(world.intended);
+  if (open?.phase !== 'swapping') return undefined;
+  const since = world.trace(open.id)?.phaseAt ?? world.watchingSince;
+  if (world.now < since + SWITCHOVER_BOUNDS.promote || heirOf(world, open) !== undefined) return undefined;
+  return {
+    code: 'SWITCHOVER_STUCK',
+    severity: 'error',
+    shard: open.shard,
+    node: open.to,
+    message: `${open.to} was made master and has not answered since, and no other node that answers has all that ${open.from} had when it was drained, at sequence ${open.final}`,
+    waitingFor: `${open.to}, ${open.from} or a replica that has reached ${open.final}`,
+    command: null,
+  };
+}
+
 export function findings(world: World, reports: readonly ShardReport[]): readonly Finding[] {
   const { intended } = world;
   const list: Finding[] = [];
   const push = (finding: Finding | undefined) => {
     if (finding !== undefined) list.push(finding);
   };
+  push(stuckSwitchover(world));
   for (const shard of intended.cluster.shards) {
     push(
       masterFinding(

@@ -149,6 +149,19 @@ test('swapping: a drained master that came back without its data is not put back
   assert.equal(decideSwitchover(seeing(late, 'a', { sequence: 0 })).proposal, undefined);
 });
 
+test('swapping: both fell silent: a sibling that has all up to the drain takes over, and without one all is waited for', () => {
+  const text = `b master 900 gone at:${VERSION - 1} | a replica 900 gone at:${VERSION - 1} | c replica 900 at:${VERSION - 1}`;
+  const late = world(text, {
+    operations: [SWAPPING],
+    lineage: [entry(1, 'a', 0), entry(VERSION, 'b', 900, false)],
+    traces: { so: { phaseAt: NOW - 3_000 } },
+  });
+  assert.equal(shardAt(commit(late)).master, 'c');
+  const behind = seeing(late, 'c', { sequence: 899 });
+  assert.equal(decideSwitchover(behind).proposal, undefined);
+  assert.equal(decideSwitchover(behind).wakeAt, NOW + 250);
+});
+
 test('controller dies while swapping: its successor goes forward, with a bound of its own', () => {
   const fresh = swapping({ watchingSince: NOW - 100 });
   assert.equal(decideSwitchover(fresh).proposal, undefined);

@@ -60,12 +60,33 @@ function seenAfterwards(world: World, open: Switchover & { phase: 'swapping' | '
   }
   if (carries(world, { id: open.to }) && world.view(open.to)?.says === 'master') return { event: { kind: 'promoted' } };
   const until = (world.trace(open.id)?.phaseAt ?? world.watchingSince) + SWITCHOVER_BOUNDS.promote;
+  if (world.now < until) return { wakeAt: until };
+  // Without an heir whoever answers first, the new master too, ends the wait.
+  if (heirOf(world, open) === undefined) return { wakeAt: world.now + 250 };
   const why = `the new master did not answer within ${SWITCHOVER_BOUNDS.promote} ms`;
-  // Below its last number the drained master has lost what only the new one has now: that one is waited for.
-  const drained = world.view(open.from);
-  if (drained?.state === 'up' && drained.sequence !== null && drained.sequence < open.final)
-    return { wakeAt: world.now + 250 };
-  return world.now >= until ? { event: { kind: 'promotion-failed', why } } : { wakeAt: until };
+  return { event: { kind: 'promotion-failed', why } };
+}
+
+/**
+ * Who takes the shard when the new master fell silent after the swap: the drained master, or else a sibling that it has
+ * fed, if it answers and has everything up to the drain. Below that it has lost what only the new master has now.
+ */
+export function heirOf(world: World, open: Switchover & { phase: 'swapping' }): Node | undefined {
+  const shard = shardOf(world.intended.cluster, open.shard);
+  const able = (shard?.nodes ?? []).filter((node) => {
+    const view = world.view(node.id);
+    return (
+      node.id !== open.to &&
+      node.membership === 'member' &&
+      node.proof !== null &&
+      view?.state === 'up' &&
+      view.myId === node.id &&
+      view.askedAt >= Math.max(world.now - 2_500, world.trustFrom) &&
+      (view.sequence ?? 0) >= open.final
+    );
+  });
+  const reached = (node: Node) => world.view(node.id)?.sequence ?? 0;
+  return able.find((node) => node.id === open.from) ?? able.sort((a, b) => reached(b) - reached(a))[0];
 }
 
 function apply(world: World, open: Switchover, event: SwitchoverEvent): Proposal | undefined {
@@ -105,16 +126,19 @@ function apply(world: World, open: Switchover, event: SwitchoverEvent): Proposal
       };
     }
     case 'put-back': {
-      const final = open.phase === 'swapping' ? open.final : 0;
+      const heir = open.phase === 'swapping' ? heirOf(world, open)?.id : undefined;
+      if (open.phase !== 'swapping' || heir === undefined) return undefined;
+      const reached = Math.max(open.final, world.view(heir)?.sequence ?? 0);
       const stays = (node: Node) => node.id !== to && node.membership === 'member' && node.proof !== null;
       const cluster = withShard(intended.cluster, open.shard, (shard) => {
-        const back = promoted(shard, from, version, Math.max(final, world.view(from)?.sequence ?? 0), stays);
+        const back = promoted(shard, heir, version, reached, stays);
         return withNode(back, to, (node) => ({ ...node, membership: 'away', attaching: null }));
       });
-      const message = `${from} is made master again: ${to} fell silent after the swap, and what it may have taken is not here`;
+      const does = heir === from ? 'is made master again' : `takes over from ${from}, which does not answer either`;
+      const message = `${heir} ${does}: ${to} fell silent after the swap, and what it may have taken is not here`;
       return {
         next: nextVersion(withoutOperation(intended, id), cluster),
-        events: [{ ...about, kind: 'switchover.failed', node: from, message }],
+        events: [{ ...about, kind: 'switchover.failed', node: heir, message }],
       };
     }
     case 'finish':
