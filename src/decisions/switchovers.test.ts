@@ -180,6 +180,16 @@ test('restoring: over once the old master carries the version as master; a succe
   }
 });
 
+test('restoring: an old master that is gone does not hold up the rest of the cluster', () => {
+  const text = `a master 900 dead at:${VERSION - 1} | b replica 900 at:${VERSION - 1}`;
+  const early = world(text, { operations: [RESTORING], traces: { so: { phaseAt: NOW - 2_900 } } });
+  assert.equal(decideSwitchover(early).proposal, undefined);
+  const late = world(text, { operations: [RESTORING], traces: { so: { phaseAt: NOW - 3_000 } } });
+  const next = commit(late);
+  assert.equal(phaseOf(next), 'over');
+  assert.equal(shardAt(next).master, 'a');
+});
+
 test('from the drain to the end nobody else hears a version: drain, swap, promotion, follower', () => {
   const told = (seen: World) => wants(seen).map((want) => `${want.node} ${want.purpose}`);
   let seen = seeing(draining(traced({})), 'a', { version: VERSION - 1, holds: null });

@@ -56,7 +56,13 @@ function seenWhileDraining(world: World, open: Switchover & { phase: 'draining' 
 function seenAfterwards(world: World, open: Switchover & { phase: 'swapping' | 'restoring' }): Seen {
   if (open.phase === 'restoring') {
     const back = carries(world, { id: open.from }) && world.view(open.from)?.says === 'master';
-    return back ? { event: { kind: 'old-master-restored' } } : { wakeAt: world.now + 250 };
+    if (back) return { event: { kind: 'old-master-restored' } };
+    const since = world.trace(open.id)?.phaseAt ?? world.watchingSince;
+    // Nothing else of the cluster may wait for a node that is gone: its shard is for the failover to judge.
+    const gone = world.view(open.from)?.brokeAt != null && world.now >= since + SWITCHOVER_BOUNDS.restore;
+    return gone
+      ? { event: { kind: 'old-master-gone', why: 'the old master stopped answering' } }
+      : { wakeAt: world.now + 250 };
   }
   if (carries(world, { id: open.to }) && world.view(open.to)?.says === 'master') return { event: { kind: 'promoted' } };
   const until = (world.trace(open.id)?.phaseAt ?? world.watchingSince) + SWITCHOVER_BOUNDS.promote;
@@ -151,7 +157,12 @@ function apply(world: World, open: Switchover, event: SwitchoverEvent): Proposal
       return {
         next: withoutOperation(intended, id),
         events: [
-          { ...about, kind: 'switchover.restored', node: from, message: `${from} is master as before: ${because}` },
+          {
+            ...about,
+            kind: 'switchover.restored',
+            node: from,
+            message: `${from} is master as before${event.kind === 'old-master-gone' ? ', and does not answer' : ''}: ${because}`,
+          },
         ],
       };
     }

@@ -39,6 +39,9 @@ test('a swap goes only forward, and puts the old master back by force where the 
   assert.deepEqual(answered('swapping'), { promoted: 'finish', 'promotion-failed': 'put-back' });
 });
 
-test('a restoration ends when the old master is restored, and by nothing else', () => {
-  assert.deepEqual(answered('restoring'), { 'old-master-restored': 'finish-restored' });
+test('a restoration ends when the old master is restored, or is gone: the replica has heard nothing either way', () => {
+  assert.deepEqual(answered('restoring'), {
+    'old-master-restored': 'finish-restored',
+    'old-master-gone': 'finish-restored',
+  });
 });

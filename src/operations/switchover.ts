@@ -37,6 +37,8 @@ export const SWITCHOVER_BOUNDS = {
   catchUp: 50,
   /** From the commit of the swap to the replica's being master; past it the old master is put back by force. */
   promote: 3_000,
+  /** From the commit of the restoration: an old master that does not answer by then is told when it comes back. */
+  restore: 3_000,
 } as const;
 
 export type SwitchoverEvent =
@@ -77,7 +79,7 @@ const steps: Record<Switchover['phase'], Record<SwitchoverEvent['kind'], Switcho
     'caught-up': 'ignore',
     'drain-failed': 'ignore',
     'catch-up-failed': 'ignore',
-    'old-master-gone': 'ignore',
+    'old-master-gone': 'finish-restored',
     'controller-changed': 'ignore',
     promoted: 'ignore',
     'promotion-failed': 'ignore',
