@@ -15,8 +15,8 @@ import { infoReplication } from './info-replication.ts';
 import { infoServer } from './info-server.ts';
 import { migrate, migrateAndWait } from './migrate.ts';
 import { myId } from './my-id.ts';
-import { pollCommands, pollUpdates } from './poll-updates.ts';
-import { publish, publishMany } from './publish.ts';
+import { pollUpdates } from './poll-updates.ts';
+import { raiseSequence, raiseSequenceByPublish } from './publish.ts';
 import { readKey, readKeyOfSlot } from './read-key.ts';
 import { clusterReset } from './reset.ts';
 import { scriptExists, scriptLoad } from './script.ts';
@@ -213,11 +213,22 @@ test('scripts as markers', () => {
   assert.equal(read(scriptExists(sha), '*2\r\n:0\r\n:0\r\n').kind, 'garbled');
 });
 
-test('PUBLISH raises by one a command, MPUBLISH by one a message', () => {
-  assert.equal(value(publish('c', 'm', 3), ':0\r\n:0\r\n:0\r\n'), 3);
-  assert.equal(errorKind(publish('c', 'm', 2), `:0\r\n-${errorTexts.readOnly}\r\n`), 'read-only');
-  assert.equal(publishMany('c', 'm', 3).bytes, encodeCommand(['MPUBLISH', 'c', 'm', 'm', 'm']));
-  assert.equal(value(publishMany('c', 'm', 3), ':0\r\n'), 3);
+test('raising the sequence: one message a step, at least one step, at most 10,000', () => {
+  assert.equal(raiseSequence('c', 3).bytes, encodeCommand(['MPUBLISH', 'c', '', '', '']));
+  assert.equal(value(raiseSequence('c', 3), ':0\r\n'), 3);
+  assert.equal(value(raiseSequence('c', 0), ':0\r\n'), 1);
+  assert.equal(value(raiseSequence('c', 1_000_000), ':0\r\n'), 10_000);
+  assert.equal(
+    errorKind(raiseSequence('c', 2), '-ERR unknown command `MPUBLISH`, with args beginning with: `c`\r\n'),
+    'usage',
+  );
+});
+
+test('raising by PUBLISH: a command and a reply for each step', () => {
+  assert.equal(raiseSequenceByPublish('c', 2).bytes, encodeCommand(['PUBLISH', 'c', '']).repeat(2));
+  assert.equal(value(raiseSequenceByPublish('c', 3), ':0\r\n:0\r\n:0\r\n'), 3);
+  assert.equal(errorKind(raiseSequenceByPublish('c', 2), `:0\r\n-${errorTexts.readOnly}\r\n`), 'read-only');
+  assert.equal(raiseSequenceByPublish('c', 20_000).replies, 10_000);
 });
 
 test('a read of a key tells who serves its slot', () => {
@@ -240,49 +251,74 @@ test('a read of a key tells who serves its slot', () => {
 
 const RAW = '2C01000000000000010000000301310501130B5F5F6E616D6573706163653130';
 
+/** A reply of POLLUPDATES up to its list of updates. */
+function fields(next: number, latest: number): string {
+  return `*6\r\n${bulk('next_sequence')}:${next}\r\n${bulk('latest_sequence')}:${latest}\r\n${bulk('updates')}`;
+}
+
 test('POLLUPDATES: raw entries with their sequence', () => {
   const asked = pollUpdates(299, 1);
   assert.equal(asked.bytes, encodeCommand(['POLLUPDATES', '299', 'MAX', '1', 'STRICT']));
-  const bytes = `*6\r\n$13\r\nnext_sequence\r\n:300\r\n$15\r\nlatest_sequence\r\n:300\r\n$7\r\nupdates\r\n*1\r\n${bulk(RAW)}`;
-  assert.deepEqual(value(asked, bytes), {
+  assert.deepEqual(value(asked, `${fields(300, 300)}*1\r\n${bulk(RAW)}`), {
     kind: 'updates',
-    entries: [{ sequence: 300, count: 1, raw: RAW }],
+    entries: [{ sequence: 300, count: 1, bytes: Buffer.from(RAW, 'hex').toString('latin1') }],
     nextSequence: 300,
     latestSequence: 300,
   });
 });
 
-test('POLLUPDATES as commands: what a node alone holds', () => {
-  const command = `*3\r\n${bulk('SET')}${bulk('olda:0')}${bulk('x')}`;
-  const fields = `*6\r\n${bulk('next_sequence')}:302\r\n${bulk('latest_sequence')}:320\r\n${bulk('updates')}`;
-  const got = value(pollCommands(300, 5000), `${fields}*2\r\n${bulk('default')}*2\r\n${command}${command}`);
+test('POLLUPDATES: at least one entry, at most a thousand, strict unless it is told otherwise', () => {
+  assert.equal(pollUpdates(0, 0).bytes, encodeCommand(['POLLUPDATES', '0', 'MAX', '1', 'STRICT']));
+  assert.equal(pollUpdates(0, 5000).bytes, encodeCommand(['POLLUPDATES', '0', 'MAX', '1000', 'STRICT']));
+  assert.equal(pollUpdates(0, 5, { strict: false }).bytes, encodeCommand(['POLLUPDATES', '0', 'MAX', '5']));
+  const lenient = pollUpdates(0, 5, { strict: false, format: 'resp' });
+  assert.equal(lenient.bytes, encodeCommand(['POLLUPDATES', '0', 'MAX', '5', 'FORMAT', 'RESP']));
+});
+
+test('POLLUPDATES as commands: what a node alone holds, streams under a namespace without a name', () => {
+  const asked = pollUpdates(300, 5, { format: 'resp' });
+  const set = `*3\r\n${bulk('SET')}${bulk('olda:0')}${bulk('\x00\xff\r\n')}`;
+  const add = `*5\r\n${['XADD', 'x', '1-1', 'f', 'v'].map(bulk).join('')}`;
+  const updates = `*4\r\n${bulk('')}*1\r\n${add}${bulk('default')}*2\r\n${set}${set}`;
+  const got = value(asked, `${fields(304, 320)}${updates}`);
   assert.ok(got.kind === 'updates');
   assert.deepEqual(got.entries, [
-    { namespace: 'default', args: ['SET', 'olda:0', 'x'] },
-    { namespace: 'default', args: ['SET', 'olda:0', 'x'] },
+    { namespace: '', args: ['XADD', 'x', '1-1', 'f', 'v'] },
+    { namespace: 'default', args: ['SET', 'olda:0', '\x00\xff\r\n'] },
+    { namespace: 'default', args: ['SET', 'olda:0', '\x00\xff\r\n'] },
   ]);
-  assert.ok(pollCommands(300, 5000).bytes.includes('\r\n1000\r\n'));
+  assert.equal(got.nextSequence, 304);
 });
 
 test('POLLUPDATES where there is nothing', () => {
-  assert.deepEqual(value(pollUpdates(301, 1), '-ERR next sequence is out of range\r\n'), { kind: 'beyond-the-end' });
-  assert.deepEqual(value(pollUpdates(0, 1), '-ERR mismatched sequence number, expected 1 but got 10001\r\n'), {
-    kind: 'purged',
-    available: 10001,
-  });
-  assert.equal(
-    errorKind(pollUpdates(0, 1), '-ERR unknown command `POLLUPDATES`, with args beginning with: `0`\r\n'),
-    'usage',
-  );
-  const empty = `*6\r\n${bulk('next_sequence')}:300\r\n${bulk('latest_sequence')}:300\r\n${bulk('updates')}*0\r\n`;
-  const got = value(pollUpdates(300, 1), empty);
+  const got = value(pollUpdates(300, 1), `${fields(300, 300)}*0\r\n`);
   assert.deepEqual(got.kind === 'updates' && got.entries, []);
+  assert.deepEqual(value(pollUpdates(301, 1), '-ERR next sequence is out of range\r\n'), { kind: 'beyond-the-end' });
+});
+
+test('POLLUPDATES: the log begins later, begins nowhere, or the number lies within an entry', () => {
+  const mismatch = (expected: number, got: number) =>
+    `-ERR mismatched sequence number, expected ${expected} but got ${got}\r\n`;
+  assert.deepEqual(value(pollUpdates(0, 1), mismatch(1, 10001)), { kind: 'purged', available: 10001 });
+  assert.deepEqual(value(pollUpdates(99, 1), '-ERR iterator is not valid\r\n'), {
+    kind: 'purged',
+    available: undefined,
+  });
+  assert.deepEqual(value(pollUpdates(2, 1), mismatch(3, 1)), { kind: 'inside-an-entry', begins: 1 });
+  assert.deepEqual(value(pollUpdates(2, 1), mismatch(3, 2)), { kind: 'inside-an-entry', begins: 2 });
+});
+
+test('POLLUPDATES on a server that has no such command, or not this format', () => {
+  const unknown = '-ERR unknown command `POLLUPDATES`, with args beginning with: `0`\r\n';
+  assert.deepEqual(value(pollUpdates(0, 1), unknown), { kind: 'unsupported' });
+  const asked = pollUpdates(0, 1, { format: 'resp' });
+  assert.deepEqual(value(asked, '-ERR syntax error\r\n'), { kind: 'unsupported' });
+  assert.equal(errorKind(asked, `-${errorTexts.loading}\r\n`), 'loading');
 });
 
 test('POLLUPDATES with an entry that is none', () => {
-  for (const entry of ['', 'zz', RAW.slice(0, 20), 'FFFFFFFFFFFFFFFF01000000']) {
-    const bytes = `*6\r\n${bulk('next_sequence')}:1\r\n${bulk('latest_sequence')}:1\r\n${bulk('updates')}*1\r\n${bulk(entry)}`;
-    assert.equal(read(pollUpdates(0, 1), bytes).kind, 'garbled', entry);
+  for (const entry of ['', 'zz', RAW.slice(0, 20), `${RAW}0`, `${RAW}zz`, 'FFFFFFFFFFFFFFFF01000000']) {
+    assert.equal(read(pollUpdates(0, 1), `${fields(1, 1)}*1\r\n${bulk(entry)}`).kind, 'garbled', entry);
   }
 });
 
@@ -331,11 +367,11 @@ test('whatever a node answers, no reader throws', () => {
     clusterReset(),
     flushAll(),
     pollUpdates(0, 10),
-    pollCommands(0, 10),
+    pollUpdates(0, 10, { format: 'resp' }),
     scriptLoad('return 1'),
     scriptExists('x'),
-    publish('c', 'm', 2),
-    publishMany('c', 'm', 2),
+    raiseSequence('c', 2),
+    raiseSequenceByPublish('c', 2),
     readKey('k'),
   ];
   const asked = fc.constantFrom(...all);
