@@ -4,7 +4,7 @@
  */
 import type { Instant } from '../runtime/runtime.ts';
 import { newestEntry, replicasOf, type Shard } from '../topology/cluster.ts';
-import type { Sequence } from '../topology/ids.ts';
+import type { NodeId, Sequence } from '../topology/ids.ts';
 import { namedReplicas } from '../topology/text.ts';
 import { DETECTION, type NodeView, type World } from './world.ts';
 
@@ -19,7 +19,7 @@ export type Verdict =
       readonly brokeAt: Instant;
     };
 
-type Witness = 'for' | 'against' | 'silent' | 'none';
+export type Witness = 'for' | 'against' | 'silent' | 'none';
 
 /** A replica is a witness only if its link was seen up shortly before the break, and by what it was asked since. */
 function witnessOf(replica: NodeView | undefined, brokeAt: Instant, { trustFrom, now }: World): Witness {
@@ -30,6 +30,16 @@ function witnessOf(replica: NodeView | undefined, brokeAt: Instant, { trustFrom,
   if (replica.link === 'up' && (replica.silence ?? 0) < DETECTION.witnessSilence) return 'against';
   // Against holds until it is taken back; for only while it is fresh, since the act follows at once.
   return replica.askedAt < now - DETECTION.fresh ? 'silent' : 'for';
+}
+
+/** What each named replica says of its master's end, for the record; empty while the master answers. */
+export function witnesses(world: World, shard: Shard): ReadonlyMap<NodeId, Witness> {
+  const master = world.view(shard.master);
+  const named = namedReplicas(shard).map(({ id }) => ({ id, view: world.view(id) }));
+  const views = named.map(({ view }) => view);
+  const brokeAt = master === undefined ? null : breakOf(master, views);
+  if (brokeAt === null) return new Map();
+  return new Map(named.map(({ id, view }) => [id, witnessOf(view, brokeAt, world)]));
 }
 
 /** The earlier of the end of our connection and a replica's first word that its link is down. */
