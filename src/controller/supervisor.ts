@@ -4,28 +4,23 @@
  * the nodes' outboxes. Nothing here ever waits for a node.
  */
 import { brokenPromises } from '../checks/promises.ts';
-import { type Decision, decide, nodesKnow, PACE, paces } from '../decisions/decide.ts';
+import { type Decision, decide, nodesKnow, paces } from '../decisions/decide.ts';
 import type { ShardReport } from '../decisions/failover.ts';
 import { withFloors } from '../decisions/floor.ts';
-import type { Want } from '../decisions/telling.ts';
-import { DETECTION, type Happening, type Proposal, type Told, type Trace, type World } from '../decisions/world.ts';
-import { type Intended, type OperationId, switchoverOf } from '../operations/intended.ts';
+import { DETECTION, type Proposal, type World } from '../decisions/world.ts';
+import { type Intended, switchoverOf } from '../operations/intended.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
-import type { Cancel, Duration, Instant, Runtime } from '../runtime/runtime.ts';
-import type { Fence, Revision, Store, Write } from '../store/port.ts';
-import type { Address } from '../topology/address.ts';
-import { newestEntry, nodeOf, nodesOf } from '../topology/cluster.ts';
+import type { Cancel, Duration, Instant } from '../runtime/runtime.ts';
 import type { NodeId } from '../topology/ids.ts';
+import { Commits, type CommitsContext, RETRY_COMMIT, type Revisions } from './commits.ts';
 import type { ClusterEvent } from './events.ts';
 import type { History } from './history.ts';
 import { JobRunner } from './job-runner.ts';
 import { legible } from './legible.ts';
-import type { Log } from './log.ts';
-import { NodeWatch } from './observation.ts';
-import { Outbox } from './outbox.ts';
-import { Prober } from './prober.ts';
-import { encode, stateKey, topologyKey } from './records.ts';
+import type { NodeWatch } from './observation.ts';
 import { Refusal } from './refusal.ts';
+import { Traces } from './traces.ts';
+import { Watching, type WatchingContext } from './watching.ts';
 
 /** What a caller may still do to the cluster, seen from its committed state. Throws a `Refusal`. */
 export type Command = (world: World) => Proposal;
@@ -37,32 +32,11 @@ interface Waiting {
   reject(why: Error): void;
 }
 
-interface Watched {
-  readonly watch: NodeWatch;
-  readonly prober: Prober;
-  readonly outbox: Outbox;
-  readonly address: Address;
-  /** When the whole topology was last asked for. */
-  readAt: Instant;
-}
-
-/** At which each of the cluster's two records was last written; 0 for one that is not there yet. */
-export interface Revisions {
-  readonly topology: Revision;
-  readonly state: Revision;
-}
-
-export interface SupervisorContext {
-  readonly runtime: Runtime;
-  readonly store: Store;
-  readonly fence: Fence;
+export interface SupervisorContext extends CommitsContext, WatchingContext {
   /** The instant until which leadership surely holds. */
   heldUntil(): Instant;
   /** What holds for a cluster that has not set it otherwise. */
   readonly policy: ClusterSettings;
-  readonly log: Log;
-  /** The first probes are spread over this: 0 for a cluster that somebody waits for. */
-  readonly spread: Duration;
   /** The store says that this process does not lead, or holds something else than it should. */
   deposed(why: string): void;
   /** A node is no part of the cluster any more, by a decision of its own. */
@@ -75,17 +49,13 @@ export interface SupervisorContext {
 const LEASE_TO_SPARE = 1_000;
 /** Commands wait this long for a switchover or a commit that is under way. */
 const COMMAND_WAITS = 5_000;
-const READ_EVERY = 60_000;
-const RETRY_COMMIT = 200;
-const STORE_NOTES_AFTER = 200;
 
 export class Supervisor {
   #intended: Intended;
-  #revisions: Revisions;
   readonly #context: SupervisorContext;
-  readonly #history: History;
-  readonly #nodes = new Map<NodeId, Watched>();
-  readonly #traces = new Map<OperationId, Trace>();
+  readonly #commits: Commits;
+  readonly #nodes: Watching;
+  readonly #traces: Traces;
   readonly #resets = new Map<NodeId, string>();
   readonly #jobs: JobRunner;
   readonly #commands: Waiting[] = [];
@@ -103,36 +73,51 @@ export class Supervisor {
   #wake: { at: Instant; cancel: Cancel } | undefined;
   #closed = false;
   #ended = false;
-  /** Told already, and stored with the next commit or in a moment. */
-  #unstored: ClusterEvent[] = [];
-  #storeSoon: Cancel | undefined;
 
   constructor(context: SupervisorContext, intended: Intended, revisions: Revisions, history: History) {
     this.#context = context;
     this.#intended = intended;
-    this.#revisions = revisions;
-    this.#history = history;
+    this.#commits = new Commits(context, revisions, history);
     const now = context.runtime.clock.now();
     this.#watchingSince = now;
     this.#committedAt = now;
+    this.#traces = new Traces(now);
     this.#jobs = new JobRunner(context.runtime, intended.cluster.password, {
-      reached: (operation, reached) => this.#trace(operation, { reached }),
-      migrated: (operation, migration) => this.#trace(operation, { migration }),
+      reached: (operation, reached) => {
+        this.#traces.learn(operation, { reached });
+        this.#input();
+      },
+      migrated: (operation, migration) => {
+        this.#traces.learn(operation, { migration });
+        this.#input();
+      },
       reset: (node, how) => {
         this.#resets.set(node, how);
         this.#input();
       },
     });
-    this.#watchNodes();
+    this.#nodes = new Watching(context, {
+      intended: () => this.#intended,
+      maxLag: () => this.#intended.settings.maxLag ?? context.policy.maxLag,
+      seen: () => this.#input(),
+      answered: (changed, at) => {
+        if (changed || !this.#settled || at - this.#committedAt >= DETECTION.floorEvery) this.#input();
+      },
+      happened: (happening) => {
+        if (!this.#closed) this.#commits.note(happening, this.#intended);
+      },
+      stalled: (at) => this.stalled(at),
+    });
+    this.#nodes.follow();
     this.#input();
   }
 
   get revisions(): Revisions {
-    return this.#revisions;
+    return this.#commits.revisions;
   }
 
   get history(): History {
-    return this.#history;
+    return this.#commits.history;
   }
 
   get intended(): Intended {
@@ -148,14 +133,14 @@ export class Supervisor {
   }
 
   watchOf(node: NodeId): NodeWatch | undefined {
-    return this.#nodes.get(node)?.watch;
+    return this.#nodes.watchOf(node);
   }
 
   world(): World {
     const { clock } = this.#context.runtime;
     return {
       intended: this.#intended,
-      view: (node) => this.#nodes.get(node)?.watch,
+      view: (node) => this.#nodes.watchOf(node),
       trace: (operation) => this.#traces.get(operation),
       watchingSince: this.#watchingSince,
       trustFrom: this.#trustFrom,
@@ -200,19 +185,15 @@ export class Supervisor {
   /** Reads every node again; `overwrite`: the committed topology also holds against foreign ones, once. */
   sync(overwrite: boolean): void {
     this.#overwrite ||= overwrite;
-    for (const node of this.#nodes.values()) {
-      this.#read(node, true);
-      node.prober.askNow();
-    }
+    this.#nodes.readAll();
     this.#input();
   }
 
   close(): void {
     this.#closed = true;
     this.#wake?.cancel();
-    this.#storeSoon?.();
-    for (const node of this.#nodes.values()) this.#unwatch(node);
-    this.#nodes.clear();
+    this.#commits.close();
+    this.#nodes.close();
     this.#jobs.close();
     const gone = new Refusal('not_leader', 'this controller does not lead any more; try again');
     for (const waiting of this.#commands.splice(0)) waiting.reject(gone);
@@ -222,151 +203,6 @@ export class Supervisor {
   /** This process stood still until now: what was asked before is not believed. */
   stalled(now: Instant): void {
     this.#trustFrom = now;
-  }
-
-  #trace(operation: OperationId, facts: Partial<Trace>): void {
-    const known = this.#traces.get(operation) ?? { phaseAt: this.#watchingSince };
-    this.#traces.set(operation, { ...known, ...facts });
-    this.#input();
-  }
-
-  #watchNodes(): void {
-    const wanted = new Map<NodeId, { address: Address; highest: number }>();
-    for (const node of nodesOf(this.#intended.cluster)) wanted.set(node.id, node);
-    for (const node of this.#intended.cluster.leaving) wanted.set(node.id, { address: node.address, highest: 0 });
-    for (const [id, node] of this.#nodes) {
-      const still = wanted.get(id);
-      if (still !== undefined && still.address.host === node.address.host && still.address.port === node.address.port)
-        continue;
-      this.#unwatch(node);
-      this.#nodes.delete(id);
-      this.#resets.delete(id);
-    }
-    for (const [id, { address, highest }] of wanted) if (!this.#nodes.has(id)) this.#watchNode(id, address, highest);
-  }
-
-  #unwatch(node: Watched): void {
-    node.prober.close();
-    node.outbox.close();
-  }
-
-  #watchNode(id: NodeId, address: Address, highest: number): void {
-    const { runtime, log } = this.#context;
-    const { clock } = runtime;
-    const { password } = this.#intended.cluster;
-    const watch = new NodeWatch(
-      id,
-      highest,
-      clock.now(),
-      clock.wall(),
-      () => this.#intended.settings.maxLag ?? this.#context.policy.maxLag,
-    );
-    const outbox = new Outbox(runtime, id, address, password, {
-      learned: (learned) => {
-        watch.learn(learned, clock.now());
-        this.#input();
-      },
-      busy: (since) => {
-        watch.busySince = since;
-      },
-      told: (want, told) => this.#told(watch, want, told),
-      notTold: (want, why) => {
-        log.warn({ node: id, version: want.version, purpose: want.purpose, why }, 'node not told');
-        this.#input();
-      },
-      closed: (connection) => {
-        if (watch.fenced?.connection !== connection) return;
-        watch.fenceHolds = false;
-        this.#input();
-      },
-    });
-    const delay = runtime.random.child(id).next() * this.#context.spread;
-    const prober = new Prober(runtime, address, password, delay, {
-      connected: () => {
-        const node = this.#nodes.get(id);
-        if (node !== undefined) this.#read(node, true);
-      },
-      answered: (record) => this.#answered(id, record),
-      failed: (why, begunAt, wasOpen) => {
-        const before = watch.state;
-        watch.failed(why, begunAt, wasOpen, clock.now(), clock.wall());
-        this.#noteState(watch, before);
-        this.#input();
-      },
-      stalled: () => this.stalled(clock.now()),
-    });
-    this.#nodes.set(id, { watch, prober, outbox, address, readAt: clock.now() });
-  }
-
-  #answered(id: NodeId, record: Parameters<NodeWatch['answered']>[0]): void {
-    const node = this.#nodes.get(id);
-    if (node === undefined) return;
-    const { watch } = node;
-    const before = watch.state;
-    const changed = watch.answered(record, this.#context.runtime.clock.wall());
-    if (record.answeredAt - node.readAt > READ_EVERY) this.#read(node, false);
-    // A node that woke between our questions has answered the probe and not who it is.
-    else if (watch.myId === null || (watch.version !== null && watch.version !== (watch.holds?.version ?? -1)))
-      this.#read(node, false);
-    if (before !== watch.state) this.#noteState(watch, before);
-    if (changed || !this.#settled || this.#dueBy(record.answeredAt)) this.#input();
-  }
-
-  #dueBy(now: Instant): boolean {
-    return now - this.#committedAt >= DETECTION.floorEvery;
-  }
-
-  #read(node: Watched, settings: boolean): void {
-    const now = this.#context.runtime.clock.now();
-    // A node that is being told something is read back by the push itself.
-    if (!settings && now - node.readAt < PACE.quiet / 2) return;
-    node.readAt = now;
-    void node.outbox.read(settings);
-  }
-
-  #told(watch: NodeWatch, want: Want, told: Told | null): void {
-    if (told !== null) {
-      if (want.purpose === 'fence' || want.purpose === 'drain' || want.purpose === 'release') watch.fence(told);
-      if (want.purpose === 'attach') {
-        // Told again, it has grown by what its new master wrote: the first answer since the promotion is the one to judge.
-        const shard = nodeOf(this.#intended.cluster, want.node)?.shard;
-        const since = shard === undefined ? 0 : newestEntry(shard).version;
-        if (watch.attached === null || watch.attached.version < since || told.before?.role !== 'slave')
-          watch.attached = told;
-        watch.unfence();
-      }
-      if (want.purpose === 'promote' && told.before?.role === 'slave') watch.promoted = told;
-      watch.heard(told);
-    }
-    this.#nodes.get(want.node)?.prober.askNow();
-    this.#input();
-  }
-
-  #noteState(watch: NodeWatch, before: string): void {
-    if (before === watch.state || this.#closed) return;
-    const down = watch.state === 'refused' || watch.state === 'silent' || watch.state === 'garbled';
-    if (before === 'unknown' && !down) return;
-    const kind = watch.state === 'up' ? 'node.up' : down ? 'node.down' : 'node.changed';
-    const reason = watch.reason === null ? '' : `: ${watch.reason}`;
-    this.#note({ kind, message: `${watch.id} is ${watch.state}${reason}`, by: 'controller', node: watch.id });
-  }
-
-  /** What only happened is told at once and stored a little later, many of one moment together. */
-  #note(happening: Happening): void {
-    const events = this.#stamp([happening], this.#intended);
-    this.#history.publish(events);
-    this.#unstored.push(...events);
-    this.#storeSoon ??= this.#context.runtime.timers.after(STORE_NOTES_AFTER, () => {
-      this.#storeSoon = undefined;
-      const writes = this.#history.writes(this.#unstored.splice(0));
-      if (writes.length > 0) void this.#context.store.commit(writes, this.#context.fence);
-    });
-  }
-
-  #stamp(happenings: readonly Happening[], after: Intended): readonly ClusterEvent[] {
-    const words = (message: string) => legible(message, after.cluster, this.#intended.cluster);
-    const told = happenings.map((happening) => ({ ...happening, message: words(happening.message) }));
-    return this.#history.stamp(told, after.cluster.version);
   }
 
   /** Decides now, unless it is being done, and then once more. */
@@ -394,7 +230,7 @@ export class Supervisor {
 
   #step(): void {
     const world = this.world();
-    this.#followHandOver(world);
+    this.#traces.followHandOver(world);
     const decision = decide(world, {
       resetDone: (node) => this.#resets.get(node),
       overwrite: this.#overwrite,
@@ -403,8 +239,7 @@ export class Supervisor {
     this.#reports = decision.reports;
     this.#moveWaitsFor = decision.moveWaitsFor;
     this.#settled = decision.settled;
-    const paced = paces(world, decision.reports);
-    for (const [id, node] of this.#nodes) node.prober.pace(paced.get(id) ?? PACE.quiet);
+    this.#nodes.pace(paces(world, decision.reports));
     if (decision.proposal !== undefined) {
       this.#commit(decision.proposal, undefined);
       return;
@@ -414,18 +249,6 @@ export class Supervisor {
     if (this.#intended.ending && this.#intended.cluster.leaving.length === 0 && !this.#ended) {
       this.#ended = true;
       this.#context.ended();
-    }
-  }
-
-  #followHandOver(world: World): void {
-    for (const operation of this.#intended.operations) {
-      if (operation.kind !== 'move' || operation.phase !== 'handing-over') continue;
-      const trace = this.#traces.get(operation.id) ?? { phaseAt: world.now };
-      const target = this.#nodes.get(operation.targetNode)?.watch;
-      const knows = target?.holds !== null && (target?.holds?.version ?? -1) >= operation.version;
-      if (trace.targetKnewAt === undefined && knows)
-        this.#traces.set(operation.id, { ...trace, targetKnewAt: world.now });
-      else if (!this.#traces.has(operation.id)) this.#traces.set(operation.id, trace);
     }
   }
 
@@ -459,7 +282,7 @@ export class Supervisor {
 
   #apply(world: World, decision: Decision): void {
     if (this.#context.heldUntil() - world.now > LEASE_TO_SPARE) {
-      for (const want of decision.wants) this.#nodes.get(want.node)?.outbox.tell(want);
+      this.#nodes.tell(decision.wants);
       this.#jobs.run(decision.jobs);
     }
     this.#wakeAt(decision.wakeAt);
@@ -488,9 +311,9 @@ export class Supervisor {
 
   async #commitNow(proposal: Proposal, waiting: Waiting | undefined): Promise<void> {
     const before = this.#intended;
-    const events = this.#stamp(proposal.events, proposal.next);
+    const events = this.#commits.stamp(proposal.events, before, proposal.next);
     const floors = withFloors(this.world(), proposal.next);
-    const after: Intended = { ...floors, nextEvent: this.#history.nextId };
+    const after: Intended = { ...floors, nextEvent: this.history.nextId };
     const broken = brokenPromises(before, after);
     if (broken.length > 0) {
       this.#context.log.error(
@@ -501,71 +324,20 @@ export class Supervisor {
       await this.#pause(RETRY_COMMIT);
       return;
     }
-    if (!(await this.#write(after, events, waiting))) return;
-    this.#accept(before, after, events);
-    waiting?.resolve(after);
-  }
-
-  /** False when nothing was committed. */
-  async #write(after: Intended, events: readonly ClusterEvent[], waiting: Waiting | undefined): Promise<boolean> {
-    const { store, fence, deposed } = this.#context;
-    const { namespace, name } = after.cluster;
-    const records = encode(after);
-    const writes: Write[] = [
-      { key: topologyKey(namespace, name), expected: this.#revisions.topology, value: records.topology },
-      { key: stateKey(namespace, name), expected: this.#revisions.state, value: records.state },
-    ];
-    const outcome = await store.commit(
-      [...writes, ...this.#history.writes([...this.#unstored.splice(0), ...events])],
-      fence,
-    );
-    switch (outcome.kind) {
-      case 'committed':
-        this.#revisions = { topology: outcome.revision, state: outcome.revision };
-        return true;
-      case 'conflict':
-      case 'fenced':
-        waiting?.reject(new Refusal('not_leader', 'this controller does not lead any more; try again'));
-        deposed(
-          outcome.kind === 'fenced' ? 'the store refused its token' : `somebody else wrote ${outcome.keys.join(', ')}`,
-        );
-        return false;
-      case 'failed':
-        waiting?.reject(new Refusal('unavailable', `the metadata store did not take the change: ${outcome.why}`));
-        await this.#pause(RETRY_COMMIT);
-        return false;
-      case 'unknown':
-        return this.#findOut(records.state, after, waiting);
+    const written = await this.#commits.write(after, events);
+    switch (written.kind) {
+      case 'written':
+        this.#accept(before, after, events);
+        waiting?.resolve(after);
+        return;
+      case 'not-written':
+        waiting?.reject(written.refusal);
+        if (written.retryAfter > 0) await this.#pause(written.retryAfter);
+        return;
+      case 'deposed':
+        waiting?.reject(written.refusal);
+        this.#context.deposed(written.why);
     }
-  }
-
-  /** The answer to a commit got lost: nothing is done until it was read whether it happened. */
-  async #findOut(state: string, after: Intended, waiting: Waiting | undefined): Promise<boolean> {
-    const key = stateKey(after.cluster.namespace, after.cluster.name);
-    while (!this.#closed) {
-      try {
-        const [entry] = await this.#context.store.read([key]);
-        if (entry?.value === state) {
-          this.#revisions = { topology: entry.revision, state: entry.revision };
-          return true;
-        }
-        if ((entry?.revision ?? 0) === this.#revisions.state) {
-          waiting?.reject(new Refusal('unavailable', 'the metadata store did not take the change; try again'));
-          return false;
-        }
-        waiting?.reject(
-          new Refusal('outcome_unknown', 'it is not known whether the change was made; look before you try again'),
-        );
-        this.#context.deposed('the store holds a state that this controller did not write');
-        return false;
-      } catch {
-        await this.#pause(RETRY_COMMIT);
-      }
-    }
-    waiting?.reject(
-      new Refusal('outcome_unknown', 'it is not known whether the change was made; look before you try again'),
-    );
-    return false;
   }
 
   #pause(delay: Duration): Promise<void> {
@@ -578,35 +350,12 @@ export class Supervisor {
     this.#intended = after;
     this.#committedAt = now;
     if (after.cluster.version > before.cluster.version) this.#overwrite = false;
-    for (const operation of after.operations) {
-      const old = before.operations.find((one) => one.id === operation.id);
-      if (
-        old === undefined ||
-        old.phase !== operation.phase ||
-        (old.kind === 'move' && operation.kind === 'move' && old.failures !== operation.failures)
-      ) {
-        this.#traces.set(operation.id, { phaseAt: now });
-      }
-    }
-    for (const old of before.operations) {
-      if (!after.operations.some((one) => one.id === old.id)) this.#traces.delete(old.id);
-    }
+    this.#traces.committed(before, after, now);
     const gone = before.cluster.leaving.some((node) => !after.cluster.leaving.some((one) => one.id === node.id));
     if (gone) this.#context.left();
-    for (const node of nodesOf(after.cluster)) {
-      const old = nodesOf(before.cluster).find((one) => one.id === node.id);
-      // A new proof explains a lower number: the node was attached anew or copied whole.
-      if (old?.proof !== node.proof && node.proof !== null) this.watchOf(node.id)?.restart(node.highest);
-      if (old !== undefined && (old.membership !== node.membership || old.attaching !== node.attaching)) {
-        const watch = this.watchOf(node.id);
-        if (node.attaching !== null && watch !== undefined) watch.attached = null;
-        // From here on it begins anew, or is copied whole: its old number means nothing.
-        if (node.attaching === 'empty' || node.attaching === 'copied') watch?.restart(0);
-        if (node.membership === 'away' && old.membership === 'member') watch?.left(now);
-      }
-    }
-    this.#watchNodes();
-    this.#history.publish(events);
+    this.#nodes.committed(before, after, now);
+    for (const node of this.#nodes.follow()) this.#resets.delete(node);
+    this.history.publish(events);
     for (const event of events) {
       const { kind, message, by, version } = event;
       this.#context.log.info(

@@ -1,0 +1,92 @@
+/** Campaigns for leadership and, while it leads, keeps the reign: begun by reading the store, ended by any doubt. */
+import type { Leadership as Token } from '../store/port.ts';
+import { Reign, type ReignContext } from './reign.ts';
+
+export interface LeadershipContext extends Omit<ReignContext, 'doubted'> {
+  /** `host:port` of the HTTP API: how other controllers and people name this one. */
+  readonly identity: string;
+}
+
+const RETRY_LOAD = 1_000;
+
+export class Leadership {
+  readonly #context: LeadershipContext;
+  #reign: Reign | undefined;
+  #leader: string | undefined;
+  #campaign: { close(): Promise<void> } | undefined;
+  #stopped = false;
+
+  constructor(context: LeadershipContext) {
+    this.#context = context;
+  }
+
+  /** Undefined while another leads, nobody knows, or what is stored is still being read. */
+  get reign(): Reign | undefined {
+    return this.#reign;
+  }
+
+  /** Who leads, as `host:port`; undefined when nobody does or nobody knows. */
+  get leader(): string | undefined {
+    return this.#leader;
+  }
+
+  start(): void {
+    const { store, identity } = this.#context;
+    this.#campaign = store.campaign(identity, (event) => {
+      switch (event.kind) {
+        case 'leading':
+          this.#leader = identity;
+          void this.#ascend(event.leadership);
+          return;
+        case 'following':
+          this.#leader = event.leader;
+          this.#descend('another controller leads');
+          return;
+        case 'lost':
+          this.#leader = undefined;
+          this.#descend(event.why);
+      }
+    });
+  }
+
+  /** Nothing new is begun; pushes that are under way end with their connections. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#descend('it was stopped');
+    await this.#campaign?.close();
+  }
+
+  async #ascend(token: Token): Promise<void> {
+    const { log, runtime } = this.#context;
+    for (;;) {
+      try {
+        const reign = new Reign({ ...this.#context, doubted: (ended, why) => this.#doubt(ended, why) }, token);
+        await reign.load();
+        if (this.#stopped) return;
+        this.#reign = reign;
+        log.info({ clusters: reign.clusters.size, namespaces: reign.namespaces.size }, 'leading');
+        return;
+      } catch (error) {
+        log.error({ error: String(error) }, 'the metadata store could not be read');
+        if (this.#stopped) return;
+        await new Promise<void>((resolve) => runtime.timers.after(RETRY_LOAD, resolve));
+      }
+    }
+  }
+
+  /** The store decides again who leads; what it holds is read anew. */
+  #doubt(reign: Reign, why: string): void {
+    if (this.#reign !== reign) return;
+    this.#descend(why);
+    void this.#ascend(reign.leadership);
+  }
+
+  #descend(why: string): void {
+    const reign = this.#reign;
+    this.#reign = undefined;
+    if (reign === undefined) return;
+    if (this.#stopped) this.#context.log.info({ why }, 'not leading any more');
+    else this.#context.log.warn({ why }, 'not leading any more');
+    reign.end();
+  }
+}

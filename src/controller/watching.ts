@@ -1,0 +1,214 @@
+/**
+ * The nodes of one cluster as its supervisor has them: each with what is seen of it, its prober and its outbox. What
+ * they bring is folded here; whether it needs a decision is the supervisor's to say.
+ */
+import { PACE } from '../decisions/decide.ts';
+import type { Want } from '../decisions/telling.ts';
+import type { Happening, Told } from '../decisions/world.ts';
+import type { Intended } from '../operations/intended.ts';
+import type { Duration, Instant, Runtime } from '../runtime/runtime.ts';
+import { type Address, sameAddress } from '../topology/address.ts';
+import { newestEntry, nodeOf, nodesOf } from '../topology/cluster.ts';
+import type { NodeId } from '../topology/ids.ts';
+import type { Log } from './log.ts';
+import { NodeWatch } from './observation.ts';
+import { Outbox } from './outbox.ts';
+import { Prober } from './prober.ts';
+
+interface Watched {
+  readonly watch: NodeWatch;
+  readonly prober: Prober;
+  readonly outbox: Outbox;
+  readonly address: Address;
+  /** When the whole topology was last asked for. */
+  readAt: Instant;
+}
+
+export interface WatchingContext {
+  readonly runtime: Runtime;
+  readonly log: Log;
+  /** The first probes are spread over this: 0 for a cluster that somebody waits for. */
+  readonly spread: Duration;
+}
+
+export interface WatchingHandlers {
+  /** As committed now. */
+  intended(): Intended;
+  /** How far behind its master a replica may be promoted, in ms. */
+  maxLag(): Duration;
+  /** A decision may turn out otherwise. */
+  seen(): void;
+  /** A probe was answered; `changed`: a decision may turn out otherwise. */
+  answered(changed: boolean, at: Instant): void;
+  happened(happening: Happening): void;
+  /** This process stood still until `now`. */
+  stalled(now: Instant): void;
+}
+
+const READ_EVERY = 60_000;
+
+export class Watching {
+  readonly #context: WatchingContext;
+  readonly #on: WatchingHandlers;
+  readonly #nodes = new Map<NodeId, Watched>();
+
+  constructor(context: WatchingContext, on: WatchingHandlers) {
+    this.#context = context;
+    this.#on = on;
+  }
+
+  watchOf(node: NodeId): NodeWatch | undefined {
+    return this.#nodes.get(node)?.watch;
+  }
+
+  /** Exactly the nodes of the committed cluster are watched from now on. The ids of those that are not any more. */
+  follow(): readonly NodeId[] {
+    const { cluster } = this.#on.intended();
+    const wanted = new Map<NodeId, { address: Address; highest: number }>();
+    for (const node of nodesOf(cluster)) wanted.set(node.id, node);
+    for (const node of cluster.leaving) wanted.set(node.id, { address: node.address, highest: 0 });
+    const gone: NodeId[] = [];
+    for (const [id, node] of this.#nodes) {
+      const still = wanted.get(id);
+      if (still !== undefined && sameAddress(still.address, node.address)) continue;
+      unwatch(node);
+      this.#nodes.delete(id);
+      gone.push(id);
+    }
+    for (const [id, { address, highest }] of wanted) if (!this.#nodes.has(id)) this.#watchNode(id, address, highest);
+    return gone;
+  }
+
+  /** Every node is read again, whole, and asked. */
+  readAll(): void {
+    for (const node of this.#nodes.values()) {
+      this.#read(node, true);
+      node.prober.askNow();
+    }
+  }
+
+  pace(paces: ReadonlyMap<NodeId, Duration>): void {
+    for (const [id, node] of this.#nodes) node.prober.pace(paces.get(id) ?? PACE.quiet);
+  }
+
+  tell(wants: readonly Want[]): void {
+    for (const want of wants) this.#nodes.get(want.node)?.outbox.tell(want);
+  }
+
+  close(): void {
+    for (const node of this.#nodes.values()) unwatch(node);
+    this.#nodes.clear();
+  }
+
+  /** What a commit changes in what is believed of the nodes. */
+  committed(before: Intended, after: Intended, now: Instant): void {
+    for (const node of nodesOf(after.cluster)) {
+      const watch = this.watchOf(node.id);
+      const old = nodesOf(before.cluster).find((one) => one.id === node.id);
+      // A new proof explains a lower number: the node was attached anew or copied whole.
+      if (old?.proof !== node.proof && node.proof !== null) watch?.restart(node.highest);
+      if (old !== undefined && (old.membership !== node.membership || old.attaching !== node.attaching)) {
+        if (node.attaching !== null && watch !== undefined) watch.attached = null;
+        // From here on it begins anew, or is copied whole: its old number means nothing.
+        if (node.attaching === 'empty' || node.attaching === 'copied') watch?.restart(0);
+        if (node.membership === 'away' && old.membership === 'member') watch?.left(now);
+      }
+    }
+  }
+
+  #watchNode(id: NodeId, address: Address, highest: number): void {
+    const { runtime, log, spread } = this.#context;
+    const { clock } = runtime;
+    const { password } = this.#on.intended().cluster;
+    const watch = new NodeWatch(id, highest, clock.now(), clock.wall(), () => this.#on.maxLag());
+    const outbox = new Outbox(runtime, id, address, password, {
+      learned: (learned) => {
+        watch.learn(learned, clock.now());
+        this.#on.seen();
+      },
+      busy: (since) => {
+        watch.busySince = since;
+      },
+      told: (want, told) => this.#told(watch, want, told),
+      notTold: (want, why) => {
+        log.warn({ node: id, version: want.version, purpose: want.purpose, why }, 'node not told');
+        this.#on.seen();
+      },
+      closed: (connection) => {
+        if (watch.fenced?.connection !== connection) return;
+        watch.fenceHolds = false;
+        this.#on.seen();
+      },
+    });
+    const delay = runtime.random.child(id).next() * spread;
+    const prober = new Prober(runtime, address, password, delay, {
+      connected: () => {
+        const node = this.#nodes.get(id);
+        if (node !== undefined) this.#read(node, true);
+      },
+      answered: (record) => this.#answered(id, record),
+      failed: (why, begunAt, wasOpen) => {
+        const before = watch.state;
+        watch.failed(why, begunAt, wasOpen, clock.now(), clock.wall());
+        this.#noteState(watch, before);
+        this.#on.seen();
+      },
+      stalled: () => this.#on.stalled(clock.now()),
+    });
+    this.#nodes.set(id, { watch, prober, outbox, address, readAt: clock.now() });
+  }
+
+  #answered(id: NodeId, record: Parameters<NodeWatch['answered']>[0]): void {
+    const node = this.#nodes.get(id);
+    if (node === undefined) return;
+    const { watch } = node;
+    const before = watch.state;
+    const changed = watch.answered(record, this.#context.runtime.clock.wall());
+    if (record.answeredAt - node.readAt > READ_EVERY) this.#read(node, false);
+    // A node that woke between our questions has answered the probe and not who it is.
+    else if (watch.myId === null || (watch.version !== null && watch.version !== (watch.holds?.version ?? -1)))
+      this.#read(node, false);
+    if (before !== watch.state) this.#noteState(watch, before);
+    this.#on.answered(changed, record.answeredAt);
+  }
+
+  #read(node: Watched, settings: boolean): void {
+    const now = this.#context.runtime.clock.now();
+    // A node that is being told something is read back by the push itself.
+    if (!settings && now - node.readAt < PACE.quiet / 2) return;
+    node.readAt = now;
+    void node.outbox.read(settings);
+  }
+
+  #told(watch: NodeWatch, want: Want, told: Told | null): void {
+    if (told !== null) {
+      if (want.purpose === 'fence' || want.purpose === 'drain' || want.purpose === 'release') watch.fence(told);
+      if (want.purpose === 'attach') {
+        // Told again, it has grown by what its new master wrote: the first answer since the promotion is the one to judge.
+        const shard = nodeOf(this.#on.intended().cluster, want.node)?.shard;
+        const since = shard === undefined ? 0 : newestEntry(shard).version;
+        if (watch.attached === null || watch.attached.version < since || told.before?.role !== 'slave')
+          watch.attached = told;
+        watch.unfence();
+      }
+      if (want.purpose === 'promote' && told.before?.role === 'slave') watch.promoted = told;
+      watch.heard(told);
+    }
+    this.#nodes.get(want.node)?.prober.askNow();
+    this.#on.seen();
+  }
+
+  #noteState(watch: NodeWatch, before: string): void {
+    if (before === watch.state) return;
+    const down = watch.state === 'refused' || watch.state === 'silent' || watch.state === 'garbled';
+    if (before === 'unknown' && !down) return;
+    const kind = watch.state === 'up' ? 'node.up' : down ? 'node.down' : 'node.changed';
+    const reason = watch.reason === null ? '' : `: ${watch.reason}`;
+    this.#on.happened({ kind, message: `${watch.id} is ${watch.state}${reason}`, by: 'controller', node: watch.id });
+  }
+}
+
+function unwatch(node: Watched): void {
+  node.prober.close();
+  node.outbox.close();
+}
