@@ -30,7 +30,8 @@ function where(world: World): string {
   return `-n ${namespace} -c ${name}`;
 }
 
-function masterFinding(world: World, shard: Shard, report: ShardReport | undefined): Finding | undefined {
+/** Why nothing was done about a master that does not answer, or is about to be; undefined while it does. */
+export function masterFinding(world: World, shard: Shard, report: ShardReport | undefined): Finding | undefined {
   if (report === undefined || report.verdict.kind === 'alive') return undefined;
   const { verdict } = report;
   const index = world.intended.cluster.shards.indexOf(shard);
@@ -137,7 +138,8 @@ function unprovenFinding(shard: Shard, node: Node): Finding | undefined {
 const emptied = (node: Node): string =>
   `stop the node at ${formatAddress(node.address)}, save and empty its data folder, start it again`;
 
-function awayFinding(world: World, shard: Shard, node: Node): Finding | undefined {
+/** Why an away node may not come back; undefined while it may, or nobody knows yet. */
+export function awayFinding(world: World, shard: Shard, node: Node): Finding | undefined {
   const back = wayBack(world, shard, node);
   if (back.kind !== 'refused') return undefined;
   const { why, by } = back.verdict;
