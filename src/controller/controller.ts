@@ -26,9 +26,19 @@ import { failOver } from './failover-request.ts';
 import { addNode, addShard, type JoiningNode, resetUnclaimed } from './joining.ts';
 import { Leadership } from './leadership.ts';
 import type { Log } from './log.ts';
+import { Lookout } from './lookout.ts';
+import type { Opinion, PeerQuestion, Peers } from './peers.ts';
 import { Refusal } from './refusal.ts';
 import { Registry } from './registry.ts';
 import type { Reign } from './reign.ts';
+import {
+  changeNode,
+  changeSettings,
+  type NodeChange,
+  type SettingsChange,
+  type SettingsView,
+  settingsView,
+} from './settings-changes.ts';
 import type { ClusterStatus } from './status.ts';
 import type { Command, Supervisor } from './supervisor.ts';
 
@@ -40,6 +50,8 @@ export interface ControllerOptions {
   readonly log: Log;
   /** What holds for clusters that have not set it otherwise. */
   readonly policy?: ClusterSettings;
+  /** The other controllers over the same store; absent: there are none. */
+  readonly peers?: Peers;
 }
 
 export class Controller implements ControlPlane {
@@ -47,21 +59,25 @@ export class Controller implements ControlPlane {
   readonly #random: RandomSource;
   readonly #leadership: Leadership;
   readonly #registry: Registry;
+  readonly #lookout: Lookout;
+  readonly #policy: ClusterSettings;
   readonly #views = new WeakMap<Intended, ClusterView>();
 
   constructor(options: ControllerOptions) {
     const { runtime, store, log, identity } = options;
     const random = runtime.random.child('controller');
     this.#runtime = runtime;
+    this.#policy = options.policy ?? DEFAULT_SETTINGS;
     this.#random = random;
     this.#registry = new Registry({ runtime, store, random });
+    this.#lookout = new Lookout(runtime, store);
     this.#leadership = new Leadership({
       runtime,
       store,
       identity,
       log,
       random,
-      policy: options.policy ?? DEFAULT_SETTINGS,
+      policy: this.#policy,
       emptied: (reign, owner) => {
         // A failure leaves it for the next start.
         this.#registry
@@ -88,6 +104,11 @@ export class Controller implements ControlPlane {
 
   leader(): string | undefined {
     return this.#leadership.leader;
+  }
+
+  /** What this process sees of a master that another controller misses; asked of followers. Never rejects. */
+  opinion(question: PeerQuestion): Promise<Opinion> {
+    return this.#lookout.opinion(question);
   }
 
   #lead(): Reign {
@@ -127,6 +148,14 @@ export class Controller implements ControlPlane {
 
   status(name: ClusterName): ClusterStatus {
     return describe(this.#supervisor(name));
+  }
+
+  settings(name: ClusterName): SettingsView {
+    return settingsView(this.#supervisor(name).intended.settings, this.#policy);
+  }
+
+  async changeSettings(name: ClusterName, change: SettingsChange, options: WriteOptions): Promise<void> {
+    await this.#lead().change(name, options, (world) => changeSettings(world, change, options.caller.name));
   }
 
   events(name: ClusterName, after: number, limit: number): Promise<readonly ClusterEvent[]> {
@@ -218,6 +247,16 @@ export class Controller implements ControlPlane {
 
   async forgetNode(name: ClusterName, node: string, options: WriteOptions): Promise<void> {
     await this.#lead().change(name, options, (world) => changes.forgetNode(world, node, options.caller.name));
+  }
+
+  async changeNode(
+    name: ClusterName,
+    shard: ShardRef,
+    node: string,
+    change: NodeChange,
+    options: WriteOptions,
+  ): Promise<void> {
+    await this.#lead().change(name, options, (world) => changeNode(world, shard, node, change, options.caller.name));
   }
 
   async resetNode(address: Address, password: Secret, options: WriteOptions): Promise<void> {
