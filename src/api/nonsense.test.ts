@@ -9,7 +9,7 @@ import { refusalCodes } from './schemas.ts';
 import { createApi, listen } from './server.ts';
 import { fakePlane, keptLog, TESTER } from './testing.ts';
 
-const METHODS = ['GET', 'POST', 'DELETE'] as const;
+const METHODS = ['GET', 'POST', 'PATCH', 'DELETE'] as const;
 type Method = (typeof METHODS)[number];
 const methodOf = (text: string): Method | undefined => METHODS.find((method) => method === text.toUpperCase());
 

@@ -39,6 +39,16 @@ function flagOf(request: Asked, name: 'force' | 'dry_run' | 'reset'): boolean | 
   return flag(members(request.query)[name]) ?? flag(members(request.body)[name]);
 }
 
+/** Where what is not understood would be a change that does not happen. */
+export function refuseUnknown(body: object, known: { readonly properties: object }): void {
+  const unknown = Object.keys(body).find((member) => !Object.hasOwn(known.properties, member));
+  if (unknown === undefined) return;
+  const own = Object.keys(known.properties).filter((member) => !Object.hasOwn(WriteMembers, member));
+  throw invalid(`${unknown}: there is no such member; allowed: ${own.join(', ')}`);
+}
+
+export const readFlag = flag;
+
 export const wantsReset = (request: Asked): boolean => flagOf(request, 'reset') ?? false;
 export const wantsDryRun = (request: Asked): boolean => flagOf(request, 'dry_run') ?? false;
 

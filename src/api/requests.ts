@@ -3,13 +3,16 @@
  * document. `description` is the sentence that a refusal gives as what is allowed. Unknown members are ignored.
  */
 import { type Static, Type } from 'typebox';
+import { allowedFor, SETTINGS } from '../controller/settings-changes.ts';
 import {
   ADDRESS_TEXT,
   FLAG_TEXT,
   NAME_TEXT,
+  NO_FAILOVER_TEXT,
   NODE_ID_TEXT,
   NODES_TEXT,
   PASSWORD_TEXT,
+  PRIORITY_TEXT,
   REPLICAS_TEXT,
   ROLE_TEXT,
   SHARD_TEXT,
@@ -201,6 +204,38 @@ export const PauseBody = Type.Object(
     ...WriteMembers,
   },
   { title: 'Pause', examples: [{ for: 600 }] },
+);
+
+const milliseconds = (name: 'tolerance_ms' | 'max_lag_ms' | 'no_witness_hold_ms') =>
+  Type.Optional(
+    Type.Union([Type.Integer({ minimum: SETTINGS[name].least, maximum: SETTINGS[name].most }), Type.Null()], {
+      description: allowedFor(name),
+    }),
+  );
+
+/** What is absent stays as it is. Members beyond these are refused: a misspelt one would change nothing in silence. */
+export const SettingsChangeBody = Type.Object(
+  {
+    tolerance_ms: milliseconds('tolerance_ms'),
+    max_lag_ms: milliseconds('max_lag_ms'),
+    no_witness_hold_ms: milliseconds('no_witness_hold_ms'),
+    diverged: Type.Optional(
+      Type.Union([...SETTINGS.diverged.words.map((word) => Type.Literal(word)), Type.Null()], {
+        description: allowedFor('diverged'),
+      }),
+    ),
+    ...WriteMembers,
+  },
+  { title: 'SettingsChange', examples: [{ tolerance_ms: 5_000, max_lag_ms: null, diverged: 'fence' }] },
+);
+
+export const NodeChangeBody = Type.Object(
+  {
+    priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000, description: PRIORITY_TEXT })),
+    no_failover: Type.Optional(Type.Union([...Flag.anyOf], { description: NO_FAILOVER_TEXT })),
+    ...WriteMembers,
+  },
+  { title: 'NodeChange', examples: [{ priority: 50, no_failover: true }] },
 );
 
 /** Writes that take nothing but what every write takes. */

@@ -85,6 +85,10 @@ export const NodeBody = Type.Object(
         description: 'listed, but outside the topology until it may come back; absent otherwise',
       }),
     ),
+    priority: Type.Optional(Type.Integer({ description: 'among equally advanced replicas; absent: 100' })),
+    no_failover: Type.Optional(
+      Type.Literal(true, { description: 'never promoted unless an operator names it; absent otherwise' }),
+    ),
   },
   { title: 'Node' },
 );
@@ -140,6 +144,8 @@ const NodeStatusBody = Type.Object(
     answered_ago: nullable(Type.Number({ description: 'milliseconds since its last answer' })),
     in_sync: Type.Boolean({ description: 'it carries the committed topology, as it was read back' }),
     server_version: nullable(Type.String()),
+    priority: Type.Integer({ description: 'among equally advanced replicas; 100 by default' }),
+    no_failover: Type.Boolean({ description: 'never promoted unless an operator names it' }),
   },
   { title: 'NodeStatus' },
 );
@@ -199,6 +205,28 @@ const StatusShape = Type.Object(
     operations: Type.Array(OperationBody),
   },
   { title: 'ClusterStatus' },
+);
+
+const value = Type.Union([Type.Integer(), Type.String()]);
+const SettingShape = Type.Object(
+  {
+    value,
+    default: value,
+    set: Type.Boolean({ description: 'it was set for this cluster; `value` is the server’s default otherwise' }),
+    unit: nullable(Type.Literal('ms')),
+    about: Type.String({ description: 'what it does' }),
+  },
+  { title: 'Setting' },
+);
+
+export const SettingsBody = Type.Object(
+  {
+    tolerance_ms: SettingShape,
+    max_lag_ms: SettingShape,
+    no_witness_hold_ms: SettingShape,
+    diverged: SettingShape,
+  },
+  { title: 'Settings' },
 );
 
 const EventShape = Type.Object(

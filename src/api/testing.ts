@@ -13,11 +13,20 @@ import type {
 } from '../controller/control-plane.ts';
 import type { ClusterEvent } from '../controller/events.ts';
 import { alreadyExists, invalid, notFound, Refusal } from '../controller/refusal.ts';
+import {
+  type NodeChange,
+  SETTING_NAMES,
+  SETTINGS,
+  type SettingsChange,
+  type SettingsView,
+  settingsView,
+} from '../controller/settings-changes.ts';
 import type { ClusterStatus } from '../controller/status.ts';
+import { type ClusterSettings, DEFAULT_SETTINGS } from '../operations/settings.ts';
 import { NO_SECRET, type Secret } from '../runtime/secret.ts';
 import { seededRandom } from '../runtime/seeded-random.ts';
 import { type Address, formatAddress } from '../topology/address.ts';
-import { type Cluster, NEW_NODE, type Node, nodeOf, nodesOf, type Shard } from '../topology/cluster.ts';
+import { type Cluster, NEW_NODE, type Node, nodeOf, nodesOf, type Shard, withNode } from '../topology/cluster.ts';
 import { isName, NAME_RULE, newNodeId, newShardId } from '../topology/ids.ts';
 import {
   formatRange,
@@ -40,6 +49,7 @@ interface Held {
   view: ClusterView;
   paused: { readonly until: number | null; readonly by: string } | null;
   readonly events: ClusterEvent[];
+  settings: Partial<ClusterSettings>;
   readonly watchers: Set<(event: ClusterEvent) => void>;
 }
 
@@ -242,6 +252,40 @@ export class FakePlane implements ControlPlane {
     if (nodeOf(this.#at(name, options).view.cluster, node) === undefined) throw notFound(`node ${node}`);
   }
 
+  async changeNode(
+    name: ClusterName,
+    ref: ShardRef,
+    node: string,
+    change: NodeChange,
+    options: WriteOptions,
+  ): Promise<void> {
+    this.#write('changeNode', options, node, change);
+    this.#at(name, options);
+    const shard = this.#shardAt(name, ref);
+    if (!shard.nodes.some(({ id }) => id === node)) throw notFound(`node ${node}`);
+    this.#replaceShard(name, shard.id, (own) =>
+      withNode(own, node, (old) => ({
+        ...old,
+        priority: change.priority ?? old.priority,
+        noFailover: change.noFailover ?? old.noFailover,
+      })),
+    );
+  }
+
+  settings(name: ClusterName): SettingsView {
+    return settingsView(this.#held(name).settings, DEFAULT_SETTINGS);
+  }
+
+  async changeSettings(name: ClusterName, change: SettingsChange, options: WriteOptions): Promise<void> {
+    this.#write('changeSettings', options, change);
+    const held = this.#at(name, options);
+    for (const setting of SETTING_NAMES) {
+      const { key } = SETTINGS[setting];
+      const to = change[setting];
+      if (to !== undefined) held.settings = { ...held.settings, [key]: to ?? undefined };
+    }
+  }
+
   async resetNode(address: Address, password: Secret, options: WriteOptions): Promise<void> {
     this.#write('resetNode', options, address, password);
     this.#claim([address], undefined);
@@ -354,6 +398,7 @@ export class FakePlane implements ControlPlane {
     clusters.set(name.cluster, {
       view: { cluster, moves: [] },
       paused: null,
+      settings: {},
       events: [],
       watchers: new Set(),
     });
@@ -402,6 +447,8 @@ function statusOf(cluster: Cluster, paused: ClusterStatus['paused']): ClusterSta
         answered_ago: 400,
         in_sync: true,
         server_version: '2.14.0',
+        priority: node.priority,
+        no_failover: node.noFailover,
       })),
     })),
     leaving: [],

@@ -1,7 +1,7 @@
 /** A committed topology as the API writes it. */
 import type { ClusterView, MoveView } from '../controller/control-plane.ts';
 import { formatAddress } from '../topology/address.ts';
-import type { Cluster, Node, Shard } from '../topology/cluster.ts';
+import { type Cluster, NEW_NODE, type Node, type Shard } from '../topology/cluster.ts';
 import { formatRange, type SlotRange } from '../topology/slots.ts';
 import type { ClusterBody, NodeBody, ShardBody } from './schemas.ts';
 
@@ -19,6 +19,8 @@ export function nodeBody(cluster: Cluster, shard: Shard, node: Node, passwords: 
     master_auth: password,
     created_at: node.createdAt,
     ...(node.membership === 'away' && { state: 'away' as const }),
+    ...(node.priority !== NEW_NODE.priority && { priority: node.priority }),
+    ...(node.noFailover && { no_failover: true as const }),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Address } from '../topology/address.ts';
 import type { Cluster } from '../topology/cluster.ts';
 import type { SlotRange } from '../topology/slots.ts';
 import type { ClusterEvent } from './events.ts';
+import type { NodeChange, SettingsChange, SettingsView } from './settings-changes.ts';
 import type { ClusterStatus } from './status.ts';
 
 /** Who asks: recorded with everything that it causes. */
@@ -80,6 +81,8 @@ export interface ControlPlane {
   cluster(name: ClusterName): ClusterView;
   /** Throws `not_found`. */
   status(name: ClusterName): ClusterStatus;
+  /** How it is watched and mended. Throws `not_found`. */
+  settings(name: ClusterName): SettingsView;
   /** Newest last, with an id above `after`, at most `limit`. Throws `not_found`. */
   events(name: ClusterName, after: number, limit: number): Promise<readonly ClusterEvent[]>;
   /** Calls with each event from now on until closed; never waits for `on`. Throws `not_found`. */
@@ -120,6 +123,14 @@ export interface ControlPlane {
   deleteNode(name: ClusterName, shard: ShardRef, node: string, reset: boolean, options: WriteOptions): Promise<void>;
   /** Gives up a leaving node that cannot be told, or drops an away node without telling it. */
   forgetNode(name: ClusterName, node: string, options: WriteOptions): Promise<void>;
+  /** What is special about a node; at once, and nothing is told to any. */
+  changeNode(
+    name: ClusterName,
+    shard: ShardRef,
+    node: string,
+    change: NodeChange,
+    options: WriteOptions,
+  ): Promise<void>;
   /**
    * Empties a node that no cluster claims (left over from an earlier try), or an away node of this cluster: fence,
    * flush, reset. `force` where it holds data.
@@ -135,6 +146,8 @@ export interface ControlPlane {
     options: WriteOptions,
   ): Promise<void>;
 
+  /** At once; a null gives back what the process was started with. */
+  changeSettings(name: ClusterName, change: SettingsChange, options: WriteOptions): Promise<void>;
   /** Nothing is changed by the controller itself until `until` (milliseconds since 1970; null: until resumed). */
   pause(name: ClusterName, until: number | null, options: WriteOptions): Promise<void>;
   resume(name: ClusterName, options: WriteOptions): Promise<void>;

@@ -6,7 +6,7 @@ import type { World } from '../decisions/world.ts';
 import type { Operation } from '../operations/intended.ts';
 import type { Address } from '../topology/address.ts';
 import { formatAddress } from '../topology/address.ts';
-import type { Shard } from '../topology/cluster.ts';
+import { NEW_NODE, type Shard } from '../topology/cluster.ts';
 import { formatRange, SLOT_COUNT, slotCount } from '../topology/slots.ts';
 import type { MoveView } from './control-plane.ts';
 import { legible } from './legible.ts';
@@ -17,6 +17,9 @@ import type { Supervisor } from './supervisor.ts';
 interface Listed {
   readonly id: string;
   readonly address: Address;
+  /** Leaving nodes have neither. */
+  readonly priority?: number;
+  readonly noFailover?: boolean;
 }
 
 function nodeStatus(
@@ -49,6 +52,8 @@ function nodeStatus(
     answered_ago: answered,
     in_sync: inSync,
     server_version: watch?.serverVersion ?? null,
+    priority: node.priority ?? NEW_NODE.priority,
+    no_failover: node.noFailover ?? false,
   };
 }
 

@@ -29,6 +29,10 @@ export interface NodeStatus {
   /** It carries the committed topology, as it was read back. */
   readonly in_sync: boolean;
   readonly server_version: string | null;
+  /** Among equally advanced replicas the higher one is promoted; 100 by default. */
+  readonly priority: number;
+  /** Never promoted unless an operator names it. */
+  readonly no_failover: boolean;
 }
 
 export interface Problem {

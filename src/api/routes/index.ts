@@ -5,6 +5,7 @@ import { moveRoutes } from './moves.ts';
 import { namespaceRoutes } from './namespaces.ts';
 import { nodeRoutes } from './nodes.ts';
 import { operationRoutes } from './operations.ts';
+import { settingsRoutes } from './settings.ts';
 import { shardRoutes } from './shards.ts';
 import { systemRoutes } from './system.ts';
 
@@ -15,6 +16,7 @@ export function allRoutes(api: Api, context: ApiContext): void {
   nodeRoutes(api, context);
   moveRoutes(api, context);
   operationRoutes(api, context);
+  settingsRoutes(api, context);
   eventRoutes(api, context);
   systemRoutes(api, context);
 }

@@ -1,12 +1,16 @@
 import { Type } from 'typebox';
+import { invalid, notFound } from '../../controller/refusal.ts';
+import { nodeOf } from '../../topology/cluster.ts';
 import type { Api, ApiContext } from '../context.ts';
 import { nodesExample } from '../examples.ts';
 import {
   nodeChecks,
   plainOptions,
   readAddress,
+  readFlag,
   readPassword,
   readShard,
+  refuseUnknown,
   wantsReset,
   writeOptions,
 } from '../reading.ts';
@@ -14,6 +18,7 @@ import {
   ClusterNodePath,
   DeleteQuery,
   NewNodeBody,
+  NodeChangeBody,
   NodePath,
   PlainBody,
   ResetBody,
@@ -110,6 +115,40 @@ export function nodeRoutes(api: Api, context: ApiContext): void {
       const { node, shard } = request.params;
       await plane.deleteNode(request.params, readShard(shard), node, wantsReset(request), writeOptions(request));
       return { data: 'ok' as const };
+    },
+  );
+
+  api.patch(
+    NODE,
+    {
+      schema: {
+        operationId: 'changeNode',
+        summary: 'Change what is special about a node',
+        description: 'What is absent stays. At once, and nothing is told to any node.',
+        tags,
+        params: NodePath,
+        querystring: WriteQuery,
+        headers: WriteHeaders,
+        body: NodeChangeBody,
+        response: {
+          200: data(Type.Object({ node: NodeBody }), 'The node as it is now.'),
+          ...refused('not_found', ...ON_CHANGE),
+        },
+      },
+    },
+    async (request) => {
+      refuseUnknown(request.body, NodeChangeBody);
+      const { node: id } = request.params;
+      const { priority, no_failover } = request.body;
+      if (priority === undefined && no_failover === undefined)
+        throw invalid('nothing to change; allowed: priority, no_failover');
+      const shard = readShard(request.params.shard);
+      const change = { priority, noFailover: readFlag(no_failover) };
+      await plane.changeNode(request.params, shard, id, change, writeOptions(request));
+      const { cluster } = plane.cluster(request.params);
+      const found = nodeOf(cluster, id);
+      if (found === undefined) throw notFound(`node ${id}`);
+      return { data: { node: nodeBody(cluster, found.shard, found.node, 'masked') } };
     },
   );
 

@@ -1102,6 +1102,85 @@ export interface paths {
     };
   };
   "/api/v1/namespaces/{namespace}/clusters/{cluster}/shards/{shard}/nodes/{node}": {
+    /** Change what is special about a node */
+    patch: {
+      parameters: {
+        query?: {
+          /** true or false, also as a string */
+          force?: (boolean | "true" | "false") | undefined;
+          /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+          wait?: (number | string) | undefined;
+          /** true or false, also as a string */
+          dry_run?: (boolean | "true" | "false") | undefined;
+        } | undefined;
+        header?: {
+          /** the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed` */
+          "If-Match"?: string | undefined;
+        } | undefined;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+          /** the index in the list as a decimal, or the id: `sh-` and 12 letters or digits */
+          shard: string;
+          /** 40 letters and digits */
+          node: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: {
+        content: {
+          "application/json": components['schemas']["NodeChange"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: {
+                node: components['schemas']["Node"];
+              };
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        409: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        504: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
     /** Remove a replica from its shard */
     delete: {
       parameters: {
@@ -1787,6 +1866,134 @@ export interface paths {
       };
     };
   };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/settings": {
+    /** How a cluster is watched and mended */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: never;
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: {
+                settings: components['schemas']["Settings"];
+              };
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+    /** Change how a cluster is watched and mended, at once */
+    patch: {
+      parameters: {
+        query?: {
+          /** true or false, also as a string */
+          force?: (boolean | "true" | "false") | undefined;
+          /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+          wait?: (number | string) | undefined;
+          /** true or false, also as a string */
+          dry_run?: (boolean | "true" | "false") | undefined;
+        } | undefined;
+        header?: {
+          /** the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed` */
+          "If-Match"?: string | undefined;
+        } | undefined;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: {
+        content: {
+          "application/json": components['schemas']["SettingsChange"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: {
+                settings: components['schemas']["Settings"];
+              };
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        409: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        504: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
   "/api/v1/namespaces/{namespace}/clusters/{cluster}/events": {
     /** What happened to a cluster, as a list or as a stream */
     get: {
@@ -2133,6 +2340,22 @@ export interface components {
       created_at: number;
       /** listed, but outside the topology until it may come back; absent otherwise */
       state?: "away" | undefined;
+      /** among equally advanced replicas; absent: 100 */
+      priority?: number | undefined;
+      /** never promoted unless an operator names it; absent otherwise */
+      no_failover?: true | undefined;
+    };
+    NodeChange: {
+      /** a whole number from 0 to 1000, 100 by default: among equally advanced replicas the higher one is promoted */
+      priority?: number | undefined;
+      /** true or false: whether the node is never promoted unless an operator names it */
+      no_failover?: (boolean | "true" | "false") | undefined;
+      /** true or false, also as a string */
+      force?: (boolean | "true" | "false") | undefined;
+      /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+      wait?: (number | string) | undefined;
+      /** true or false, also as a string */
+      dry_run?: (boolean | "true" | "false") | undefined;
     };
     NodeReset: {
       /** `host:port` with a port from 1 to 65535; IPv6 as `[::1]:6666` */
@@ -2165,6 +2388,10 @@ export interface components {
       /** it carries the committed topology, as it was read back */
       in_sync: boolean;
       server_version: (string | null);
+      /** among equally advanced replicas; 100 by default */
+      priority: number;
+      /** never promoted unless an operator names it */
+      no_failover: boolean;
     };
     Ok: "ok";
     OldMigration: {
@@ -2270,6 +2497,37 @@ export interface components {
         /** Which entry, which node, or the reasons one by one, as far as there is more. */
         detail?: unknown | undefined;
       };
+    };
+    Setting: {
+      value: (number | string);
+      default: (number | string);
+      /** it was set for this cluster; `value` is the server’s default otherwise */
+      set: boolean;
+      unit: ("ms" | null);
+      /** what it does */
+      about: string;
+    };
+    Settings: {
+      tolerance_ms: components['schemas']["Setting"];
+      max_lag_ms: components['schemas']["Setting"];
+      no_witness_hold_ms: components['schemas']["Setting"];
+      diverged: components['schemas']["Setting"];
+    };
+    SettingsChange: {
+      /** a whole number of milliseconds from 1000 to 600000; null gives the server’s default back */
+      tolerance_ms?: (number | null) | undefined;
+      /** a whole number of milliseconds from 0 to 600000; null gives the server’s default back */
+      max_lag_ms?: (number | null) | undefined;
+      /** a whole number of milliseconds from 5000 to 3600000; null gives the server’s default back */
+      no_witness_hold_ms?: (number | null) | undefined;
+      /** `resync` or `fence`; null gives the server’s default back */
+      diverged?: ("resync" | "fence" | null) | undefined;
+      /** true or false, also as a string */
+      force?: (boolean | "true" | "false") | undefined;
+      /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+      wait?: (number | string) | undefined;
+      /** true or false, also as a string */
+      dry_run?: (boolean | "true" | "false") | undefined;
     };
     Shard: {
       /** `sh-` and 12 letters or digits: stays when the index moves */
