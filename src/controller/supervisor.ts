@@ -7,7 +7,7 @@ import { brokenPromises } from '../checks/promises.ts';
 import { type Decision, decide, nodesKnow, paces } from '../decisions/decide.ts';
 import type { ShardReport } from '../decisions/failover.ts';
 import { withFloors } from '../decisions/floor.ts';
-import { DETECTION, type Proposal, type World } from '../decisions/world.ts';
+import { DETECTION, type PeersView, type Proposal, type World } from '../decisions/world.ts';
 import { type Intended, switchoverOf } from '../operations/intended.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
 import type { Cancel, Duration, Instant } from '../runtime/runtime.ts';
@@ -45,6 +45,7 @@ export interface SupervisorContext extends CommitsContext, WatchingContext {
   ended(): void;
 }
 
+const NO_PEERS: PeersView = { alive: 0, gone: 0, outstanding: 0 };
 /** A push goes out only while the lease has this much to spare, in ms. */
 const LEASE_TO_SPARE = 1_000;
 /** Commands wait this long for a switchover or a commit that is under way. */
@@ -142,6 +143,10 @@ export class Supervisor {
       intended: this.#intended,
       view: (node) => this.#nodes.watchOf(node),
       trace: (operation) => this.#traces.get(operation),
+      dampedSince: (shard) => this.#traces.dampedSince(shard),
+      brake: false,
+      peers: () => NO_PEERS,
+      lateCommit: () => undefined,
       watchingSince: this.#watchingSince,
       trustFrom: this.#trustFrom,
       policy: { ...this.#context.policy, ...this.#intended.settings },

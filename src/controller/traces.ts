@@ -1,7 +1,9 @@
-/** What this process knows of the operations of a cluster beyond their records; a successor begins without. */
+/** What this process knows beyond the records: of operations, and of failovers. A successor begins without. */
 import type { Trace, World } from '../decisions/world.ts';
 import type { Intended, Operation, OperationId } from '../operations/intended.ts';
 import type { Instant } from '../runtime/runtime.ts';
+import { shardOf } from '../topology/cluster.ts';
+import type { ShardId } from '../topology/ids.ts';
 
 const beganAnew = (old: Operation | undefined, operation: Operation): boolean =>
   old === undefined ||
@@ -10,11 +12,17 @@ const beganAnew = (old: Operation | undefined, operation: Operation): boolean =>
 
 export class Traces {
   readonly #traces = new Map<OperationId, Trace>();
+  readonly #damped = new Map<ShardId, Instant>();
   /** Phases that were committed before this process watched count from here. */
   readonly #watchingSince: Instant;
 
   constructor(watchingSince: Instant) {
     this.#watchingSince = watchingSince;
+  }
+
+  /** When the newest failover of a shard was committed here. */
+  dampedSince(shard: ShardId): Instant {
+    return this.#damped.get(shard) ?? this.#watchingSince;
   }
 
   get(operation: OperationId): Trace | undefined {
@@ -43,6 +51,11 @@ export class Traces {
     for (const operation of after.operations) {
       const old = before.operations.find((one) => one.id === operation.id);
       if (beganAnew(old, operation)) this.#traces.set(operation.id, { phaseAt: now });
+    }
+    for (const { id, damping } of after.cluster.shards) {
+      if (damping === null) this.#damped.delete(id);
+      // A failover sets another value also where the level stays.
+      else if (shardOf(before.cluster, id)?.damping !== damping) this.#damped.set(id, now);
     }
     for (const old of before.operations) {
       if (!after.operations.some((one) => one.id === old.id)) this.#traces.delete(old.id);

@@ -27,12 +27,14 @@ import {
   type Shard,
 } from '../topology/cluster.ts';
 import { splitEvenly } from '../topology/slots.ts';
-import type { NodeState, NodeView, Told, Trace, World } from './world.ts';
+import type { LateCommit, NodeState, NodeView, PeersView, Told, Trace, World } from './world.ts';
 
 /** The instant of every world that names no other one. */
 export const NOW = 100_000;
 /** The committed version of every world that names no other one. */
 export const VERSION = 7;
+
+const NO_PEERS: PeersView = { alive: 0, gone: 0, outstanding: 0 };
 
 export interface Sketch {
   readonly now?: number;
@@ -43,6 +45,11 @@ export interface Sketch {
   readonly floor?: number;
   readonly eligibleFrom?: number;
   readonly damping?: Shard['damping'];
+  readonly dampedSince?: number;
+  readonly brake?: boolean;
+  /** Of the first shard. */
+  readonly peers?: Partial<PeersView>;
+  readonly lateCommit?: LateCommit;
   readonly policy?: Partial<ClusterSettings>;
   readonly operations?: readonly Operation[];
   readonly pause?: Pause;
@@ -268,6 +275,10 @@ export function world(text: string, sketch: Sketch = {}): World {
     intended,
     view: (node) => views.get(node),
     trace: (operation) => sketch.traces?.[operation],
+    dampedSince: () => sketch.dampedSince ?? sketch.watchingSince ?? 0,
+    brake: sketch.brake ?? false,
+    peers: (shard) => ({ ...NO_PEERS, ...(shard === shardId(0) ? sketch.peers : {}) }),
+    lateCommit: (shard) => (shard === shardId(0) ? sketch.lateCommit : undefined),
     watchingSince: sketch.watchingSince ?? 0,
     trustFrom: sketch.trustFrom ?? Number.NEGATIVE_INFINITY,
     policy: { ...DEFAULT_SETTINGS, ...sketch.policy },

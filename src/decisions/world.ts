@@ -6,7 +6,8 @@
 import type { Intended, OperationId } from '../operations/intended.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
 import type { Instant } from '../runtime/runtime.ts';
-import type { NodeId, Sequence, Version } from '../topology/ids.ts';
+import type { Shard } from '../topology/cluster.ts';
+import type { NodeId, Sequence, ShardId, Version } from '../topology/ids.ts';
 import type { SlotRange } from '../topology/slots.ts';
 
 /** How a node answers now; the words of the status page. */
@@ -140,10 +141,35 @@ export const DETECTION = {
   graceReplica: 12_000,
 } as const;
 
+/** What the other controllers see of a master that this one misses. */
+export interface PeersView {
+  /** Those whose newest answer is to a question sent since the break, and no older than a second: how many reach it. */
+  readonly alive: number;
+  /** And how many do not, whether they were refused or had no answer. */
+  readonly gone: number;
+  /** Those that are known and have not answered since the break. */
+  readonly outstanding: number;
+}
+
+/** A failover whose commit took so long that its master may have come back: nobody was told of it yet. */
+export interface LateCommit {
+  /** When the commit was known to have happened. */
+  readonly acceptedAt: Instant;
+  /** The shard as it was committed before. */
+  readonly before: Shard;
+}
+
 export interface World {
   readonly intended: Intended;
   readonly view: (node: NodeId) => NodeView | undefined;
   readonly trace: (operation: OperationId) => Trace | undefined;
+  /** When the failover that damps this shard was committed; `watchingSince` where it was found in the store. */
+  readonly dampedSince: (shard: ShardId) => Instant;
+  /** So much fell silent at once that this process takes itself for the one that is cut off. */
+  readonly brake: boolean;
+  readonly peers: (shard: ShardId) => PeersView;
+  /** Set for as long as nobody was told; a process that did not make the commit has none. */
+  readonly lateCommit: (shard: ShardId) => LateCommit | undefined;
   /** Since when this process has watched this cluster. */
   readonly watchingSince: Instant;
   /** Answers to questions sent before this are not believed: this process stalled until then. */
@@ -159,6 +185,8 @@ export interface World {
 export interface Proposal {
   readonly next: Intended;
   readonly events: readonly Happening[];
+  /** Masters that it replaces since they crashed: where the commit takes too long they are asked once more. */
+  readonly crashes?: readonly { readonly shard: ShardId; readonly brokeAt: Instant }[];
 }
 
 /** An event that is not stored yet: without id, time and version. */
