@@ -413,7 +413,8 @@ export class FakePlane implements ControlPlane {
     const nodes = addresses.map((address) => this.#node(address));
     const master = nodes[0]?.id ?? '';
     const lineage = [{ version: 1, master, sequence: 0, exact: true }];
-    return { id: newShardId(this.#random), master, nodes, slots, lineage, floor: 0, eligibleFrom: 0, damping: null };
+    const history = { floor: 0, eligibleFrom: 0, damping: null, dataLost: null };
+    return { id: newShardId(this.#random), master, nodes, slots, lineage, ...history };
   }
 }
 

@@ -53,6 +53,7 @@ export function buildShard(
     floor,
     eligibleFrom: 0,
     damping: null,
+    dataLost: null,
   };
 }
 
@@ -181,6 +182,7 @@ export function importCluster(
       floor,
       eligibleFrom: 0,
       damping: null,
+      dataLost: null,
     };
   });
   for (const line of lines) {

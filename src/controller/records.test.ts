@@ -56,6 +56,7 @@ const shardParts = fc.record({
   floor: count,
   eligibleFrom: count,
   damping: fc.option(fc.record({ level: count })),
+  dataLost: fc.option(count),
 });
 
 const common = { id, by: word, startedAt: count };

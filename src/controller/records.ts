@@ -33,6 +33,13 @@ export const eventPrefix = (namespace: string, name: string): string =>
 export const eventKey = (namespace: string, name: string, id: number): string =>
   `${eventPrefix(namespace, name)}${String(id).padStart(16, '0')}`;
 
+/** Under which what decisions were made from lies: as dear as events to a full disk. */
+export const EVIDENCE_PREFIX = `${OURS}evidence/`;
+export const evidencePrefix = (namespace: string, name: string): string =>
+  `${EVIDENCE_PREFIX}${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/`;
+export const evidenceKey = (namespace: string, name: string, id: number): string =>
+  `${evidencePrefix(namespace, name)}${String(id).padStart(16, '0')}`;
+
 /** What a key under `METADATA_PREFIX` is about; undefined for keys of older releases that mean nothing any more. */
 export function parseKey(key: string): { namespace: string; cluster?: string } | undefined {
   const rest = key.startsWith(METADATA) ? key.slice(METADATA.length) : '';
@@ -104,6 +111,7 @@ export function encode(intended: Intended): StoredCluster {
       floor: shard.floor,
       eligible_from: shard.eligibleFrom,
       damping: shard.damping,
+      data_lost: shard.dataLost,
       nodes: Object.fromEntries(
         shard.nodes.map(({ id, membership, highest, proof, attaching, priority, noFailover, cutOff, copy }) => [
           id,
@@ -207,6 +215,7 @@ function freshState(shard: ReadShard, version: Version, random: RandomSource): S
     floor: 0,
     eligible_from: 0,
     damping: null,
+    dataLost: null,
     nodes: Object.fromEntries(shard.nodes.map(({ node }) => [node.id, { ...NEW_NODE, proof: proofOf(node.id) }])),
   };
 }
@@ -230,6 +239,7 @@ function buildShard(shard: ReadShard, state: ShardState, where: string): Shard {
     floor: state.floor,
     eligibleFrom: state.eligible_from,
     damping: state.damping,
+    dataLost: state.data_lost,
   };
 }
 

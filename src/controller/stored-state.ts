@@ -21,7 +21,7 @@ import type { Version } from '../topology/ids.ts';
 import { SLOT_COUNT, type SlotRange } from '../topology/slots.ts';
 import { boolean, each, list, natural, nullable, object, oneOf, text, time, Unreadable } from './stored-values.ts';
 
-/** 2: settings, priorities, full copies, damping; what a record of format 1 lacks is as in a new cluster. */
+/** 2: settings, priorities, full copies, damping, lost data; what a record of format 1 lacks is as in a new cluster. */
 export const FORMAT = 2;
 
 export interface NodeState {
@@ -41,6 +41,7 @@ export interface ShardState {
   readonly floor: number;
   readonly eligible_from: number;
   readonly damping: Shard['damping'];
+  readonly data_lost: number | null;
   readonly nodes: Readonly<Record<string, NodeState>>;
 }
 
@@ -124,6 +125,7 @@ function readShard(value: unknown, what: string): ShardState {
     floor: natural(shard['floor'], `${what}.floor`),
     eligible_from: natural(shard['eligible_from'], `${what}.eligible_from`),
     damping: nullable(shard['damping'] ?? null, `${what}.damping`, readDamping),
+    data_lost: nullable(shard['data_lost'] ?? null, `${what}.data_lost`, natural),
     nodes: Object.fromEntries(nodes.map(([id, node]) => [id, readNode(node, `${what}.nodes.${id}`)])),
   };
 }

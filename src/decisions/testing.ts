@@ -45,6 +45,7 @@ export interface Sketch {
   readonly floor?: number;
   readonly eligibleFrom?: number;
   readonly damping?: Shard['damping'];
+  readonly dataLost?: number;
   readonly dampedSince?: number;
   readonly brake?: boolean;
   /** Of the first shard. */
@@ -235,6 +236,7 @@ function shardFor(text: string, index: number, count: number, sketch: Sketch): {
     floor: sketch.floor ?? 0,
     eligibleFrom: sketch.eligibleFrom ?? 0,
     damping: sketch.damping ?? null,
+    dataLost: sketch.dataLost ?? null,
   };
   return { shard, words };
 }

@@ -104,6 +104,11 @@ export interface Shard {
    * itself. Null: none was, or it has.
    */
   readonly damping: { readonly level: number } | null;
+  /**
+   * Its master answered without what it had reached, this number, and nobody could replace it. Null: it did not. Until
+   * somebody is promoted, or an operator accepts the loss, what the master writes from then on proves nothing.
+   */
+  readonly dataLost: Sequence | null;
 }
 
 /** A removed node that was not told yet: probed and claimed until it was, or until an operator forgets it. */

@@ -15,6 +15,7 @@ function shardOf(...lineage: LineageEntry[]): Shard {
     floor: 0,
     eligibleFrom: 0,
     damping: null,
+    dataLost: null,
   };
 }
 
