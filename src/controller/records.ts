@@ -215,7 +215,7 @@ function freshState(shard: ReadShard, version: Version, random: RandomSource): S
     floor: 0,
     eligible_from: 0,
     damping: null,
-    dataLost: null,
+    data_lost: null,
     nodes: Object.fromEntries(shard.nodes.map(({ node }) => [node.id, { ...NEW_NODE, proof: proofOf(node.id) }])),
   };
 }
