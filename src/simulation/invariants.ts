@@ -4,6 +4,7 @@
  */
 import { CommandReader } from '../emulator/resp-reader.ts';
 import { formatRange, type SlotRange, type SlotSet, slotCount, slotSet, subtract } from '../topology/slots.ts';
+import type { ControllerHost } from './controllers.ts';
 import type { Machine } from './machine.ts';
 import { mastersOf, ownersOf, readRecords, type SeenCluster, type SeenShard } from './record-reading.ts';
 import { CLUSTER, NAMESPACE, type Observer, type World } from './world.ts';
@@ -39,6 +40,19 @@ interface CommittedVersion {
   readonly drained: string | undefined;
 }
 
+/** Commands that change a node. */
+const CHANGING = new Set([
+  'CLUSTERX SETNODES',
+  'CLUSTERX SETNODEID',
+  'CLUSTERX MIGRATE',
+  'CLUSTER RESET',
+  'FLUSHALL',
+  'PUBLISH',
+  'MPUBLISH',
+  'SCRIPT LOAD',
+  'CONFIG SET',
+]);
+
 const TOPOLOGY_KEY = `/kvrocks/metadata/${NAMESPACE}/cluster/${CLUSTER}`;
 const STATE_KEY = `/kvrocks/kvctl/cluster/${NAMESPACE}/${CLUSTER}`;
 const EVENT_PREFIX = `/kvrocks/kvctl/event/${NAMESPACE}/${CLUSTER}/`;
@@ -67,7 +81,7 @@ export class Invariants implements Observer {
     this.#world.note(`BROKEN ${promise}: ${what}`);
   }
 
-  committed(values: ReadonlyMap<string, string | null>): void {
+  committed(values: ReadonlyMap<string, string | null>, foreign: boolean): void {
     const topology = values.get(TOPOLOGY_KEY);
     const state = values.get(STATE_KEY);
     if (topology === undefined && state === undefined) return;
@@ -85,7 +99,11 @@ export class Invariants implements Observer {
         if (machine !== undefined) this.#world.nameId(node.id, machine);
       }
     }
-    this.#world.note(`commit v${after.version} ${describe(after)}`);
+    this.#world.note(`${foreign ? 'foreign write' : 'commit'} v${after.version} ${describe(after)}`);
+    if (foreign) {
+      this.#beginAt(after.version);
+      return;
+    }
     this.#slots(before, after);
     this.#version(before, after);
     if (before === undefined) return;
@@ -93,6 +111,16 @@ export class Invariants implements Observer {
     this.#handedOver(before, after);
     const done = (cluster: SeenCluster) => cluster.operations.filter(({ kind }) => kind === 'move').length;
     if (done(after) < done(before)) this.movesFinished += done(before) - done(after);
+  }
+
+  /** What the store has forgotten can be meant anew; what nodes were told under it, nobody knows any more. */
+  #beginAt(version: number): void {
+    for (const known of [...this.#versions.keys()]) {
+      if (known <= version) continue;
+      this.#versions.delete(known);
+      this.#ownersTold.delete(known);
+    }
+    for (const key of [...this.#told.keys()]) if (Number(key.split(' ')[1]) > version) this.#told.delete(key);
   }
 
   readonly #movesBegan = new Map<string, number>();
@@ -155,7 +183,7 @@ export class Invariants implements Observer {
       (event) => (event.kind === 'failover' || event.kind === 'switchover.failed') && event.shard === shard.id,
     );
     const planned = failover === undefined;
-    this.#world.count(planned ? 'switchover' : 'failover');
+    this.#world.count('promotion', planned ? 'planned' : 'unplanned');
     this.promotions.push({
       at: this.#world.loop.now,
       shard: shard.id,
@@ -194,7 +222,7 @@ export class Invariants implements Observer {
     }
   }
 
-  sent(machine: Machine, bytes: string): void {
+  sent(sender: ControllerHost, machine: Machine, bytes: string): void {
     const reader = new CommandReader();
     reader.push(bytes);
     let toldHere = false;
@@ -204,6 +232,7 @@ export class Invariants implements Observer {
         return;
       }
       const [first = '', second = ''] = command.words.map((word) => word.toUpperCase());
+      if (CHANGING.has(first) || CHANGING.has(`${first} ${second}`)) this.#leads(sender, machine, `${first} ${second}`);
       if (first === 'CLUSTERX' && second === 'SETNODES') {
         toldHere = true;
         this.#push(machine, command.words);
@@ -212,6 +241,14 @@ export class Invariants implements Observer {
       } else if (first === 'FLUSHALL' || (first === 'CLUSTER' && second === 'RESET')) this.#wiped(machine, first);
       else if (first === 'CLUSTERX' && second === 'MIGRATE') this.#migrated(machine, command.words);
     }
+  }
+
+  /** Promise 6: whoever tells a node something leads at that moment. */
+  #leads(sender: ControllerHost, machine: Machine, what: string): void {
+    const since = this.#world.deposedFor(sender);
+    if (since === undefined) return;
+    const words = `${sender.name} tells ${machine.name} ${what}`;
+    this.break('only the leader writes', `${words} ${Math.round(since)} ms after the store gave its lease away`);
   }
 
   #push(machine: Machine, words: readonly string[]): void {

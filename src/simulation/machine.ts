@@ -2,8 +2,10 @@
 import { createDatabase } from '../emulator/data/database.ts';
 import type { NodeEvent, Output } from '../emulator/events.ts';
 import { EmulatedNode } from '../emulator/node.ts';
+import { CommandReader } from '../emulator/resp-reader.ts';
 import { Settings } from '../emulator/settings.ts';
-import type { Cancel, Instant, RandomSource } from '../runtime/runtime.ts';
+import type { Cancel, Duration, Instant, RandomSource } from '../runtime/runtime.ts';
+import { Disk, type DiskImage } from './disk.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { Ear, End, VirtualNetwork } from './virtual-network.ts';
 import { WALL_START } from './virtual-runtime.ts';
@@ -18,10 +20,32 @@ export interface MachineOptions {
   readonly random: RandomSource;
   readonly name: string;
   readonly host: string;
-  readonly conf: Readonly<Record<string, string>>;
+  /** Its settings, when it starts for the n-th time. */
+  conf(life: number): Readonly<Record<string, string>>;
   /** It ended by itself: a crash that Kvrocks has, too, or SHUTDOWN. */
   exited(machine: Machine, code: number, reason: string): void;
 }
+
+export interface MachineFaults {
+  /** Connections are taken and reset at once. */
+  closesAtOnce: boolean;
+  /** Every command is answered with an error, by somebody else than a Kvrocks that works. */
+  answersErrors: boolean;
+  /** nodes.conf cannot be written: SETNODES answers an error and is in force all the same. */
+  diskFull: boolean;
+  /** Dies after it has written nodes.conf so many times more. */
+  diesAtSave: number;
+  /** How far its wall clock is from the world's. */
+  wallOffset: Duration;
+}
+
+const SOUND: MachineFaults = {
+  closesAtOnce: false,
+  answersErrors: false,
+  diskFull: false,
+  diesAtSave: 0,
+  wallOffset: 0,
+};
 
 export class Machine {
   readonly name: string;
@@ -34,7 +58,10 @@ export class Machine {
   core: EmulatedNode | undefined;
   /** When its processes began. */
   readonly starts: Instant[] = [];
+  /** Faults of what runs there, until they are taken away. */
+  readonly faults: MachineFaults = { ...SOUND };
   readonly #options: MachineOptions;
+  readonly #disk = new Disk();
   #state: MachineState = 'dead';
   #unlisten: () => void = () => {};
   readonly #ends = new Map<number, End>();
@@ -44,9 +71,6 @@ export class Machine {
   #busy = false;
   #unheard: NodeEvent[] = [];
   #wake: { readonly at: Instant; readonly cancel: Cancel } | undefined;
-  #nodes: string | undefined;
-  #config: string | undefined;
-  #data: string[] = [];
 
   constructor(options: MachineOptions) {
     this.#options = options;
@@ -73,8 +97,8 @@ export class Machine {
     const { loop, network, random, conf } = this.#options;
     const settings = new Settings();
     settings.load('bind', this.host);
-    for (const [name, value] of Object.entries(conf)) settings.load(name, value);
     this.life++;
+    for (const [name, value] of Object.entries(conf(this.life))) settings.load(name, value);
     this.starts.push(loop.now);
     this.disturbedAt = loop.now;
     const own = random.child(`life ${this.life}`);
@@ -87,8 +111,8 @@ export class Machine {
     });
     this.#state = 'running';
     this.#unlisten = network.listen(this.host, this.port, { accept: (end) => this.#accept(end) });
-    const data = this.#data.flatMap((text) => text.split('\n').slice(0, -1));
-    this.#happened({ kind: 'start', stored: { nodes: this.#nodes, config: this.#config, data } });
+    const { nodes, config, lines: data } = this.#disk;
+    this.#happened({ kind: 'start', stored: { nodes, config, data } });
   }
 
   /** As kill -9: only the disk remains. */
@@ -125,10 +149,33 @@ export class Machine {
 
   /** Empties its folder; only while it is dead. */
   wipe(): void {
-    if (this.#state !== 'dead') return;
-    this.#nodes = undefined;
-    this.#config = undefined;
-    this.#data = [];
+    if (this.#state === 'dead') this.#disk.wipe();
+  }
+
+  /** Takes back what was written to its data or its nodes.conf after these instants; only while it is dead. */
+  losePower(dataSince: Instant, filesSince: Instant): void {
+    if (this.#state === 'dead') this.#disk.losePower(dataSince, filesSince);
+  }
+
+  /** A copy of its disk as it is now. */
+  snapshot(): DiskImage {
+    return this.#disk.image();
+  }
+
+  /** Puts a copy in the place of its disk, its own older one or another machine's; only while it is dead. */
+  restore(image: DiskImage): void {
+    if (this.#state === 'dead') this.#disk.restore(image);
+  }
+
+  /** Runs `act` inside its process, as a defect of the server would. */
+  disturb(act: (core: EmulatedNode) => void): void {
+    if (this.core === undefined || this.#state !== 'running') return;
+    act(this.core);
+    this.#happened({ kind: 'wake' });
+  }
+
+  mend(): void {
+    Object.assign(this.faults, SOUND);
   }
 
   /** The connections over which `needle` was received: the answer gets lost, and they break. */
@@ -140,10 +187,21 @@ export class Machine {
   #accept(end: End): Ear {
     const connection = ++this.#lastConnection;
     const { life } = this;
+    if (this.faults.closesAtOnce) {
+      end.close('reset');
+      return { received: () => {}, ended: () => {} };
+    }
     this.#ends.set(connection, end);
     this.#reached(life, { kind: 'opened', connection, host: end.remote, port: end.other?.port ?? 0 });
+    const errors = new CommandReader();
     return {
       received: (bytes) => {
+        if (this.faults.answersErrors && this.#state === 'running') {
+          errors.push(bytes);
+          for (let word = errors.next(); word !== undefined && !('broken' in word); word = errors.next())
+            end.send('-ERR not today\r\n');
+          return;
+        }
         if (this.#losing !== '' && bytes.includes(this.#losing)) {
           this.#losing = '';
           end.doomed = true;
@@ -172,7 +230,12 @@ export class Machine {
         const next = this.#queue.shift();
         if (core === undefined || next === undefined) break;
         const { now } = this.#options.loop;
-        for (const output of core.handle(next, { now, wall: WALL_START + now })) this.#carryOut(output);
+        const wall = WALL_START + now + this.faults.wallOffset;
+        for (const output of core.handle(next, { now, wall })) {
+          this.#carryOut(output);
+          // It died in the middle of it.
+          if (this.core !== core) break;
+        }
       }
     } finally {
       this.#busy = false;
@@ -198,20 +261,19 @@ export class Machine {
   #carryOut(output: Output): void {
     switch (output.kind) {
       case 'append':
-        this.#data.push(output.lines);
+        this.#disk.append(output.lines, this.#options.loop.now);
         return;
       case 'replace-data':
-        this.#data = output.text === '' ? [] : [output.text];
+        this.#disk.replaceData(output.text, this.#options.loop.now);
         return;
       case 'save-nodes':
-        this.#nodes = output.text;
-        this.#queue.push({ kind: 'nodes-saved' });
+        this.#saveNodes(output.text);
         return;
       case 'remove-nodes':
-        this.#nodes = undefined;
+        this.#disk.saveNodes(undefined, this.#options.loop.now);
         return;
       case 'save-config':
-        this.#config = output.text;
+        this.#disk.saveConfig(output.text);
         return;
       case 'send':
         this.#ends.get(output.connection)?.send(output.bytes, this.core?.database.sequence ?? 0);
@@ -238,6 +300,16 @@ export class Machine {
         this.kill();
         this.#options.exited(this, output.code, output.reason);
     }
+  }
+
+  #saveNodes(text: string): void {
+    if (this.faults.diskFull) {
+      this.#queue.push({ kind: 'nodes-saved', error: 'No space left on device' });
+      return;
+    }
+    this.#disk.saveNodes(text, this.#options.loop.now);
+    this.#queue.push({ kind: 'nodes-saved' });
+    if (this.faults.diesAtSave > 0 && --this.faults.diesAtSave === 0) this.kill();
   }
 
   #dial({ link, host, port, connectTimeout }: Extract<Output, { kind: 'dial' }>): void {

@@ -1,35 +1,48 @@
 /** `node src/simulation/main.ts`: simulated runs from seeds. Exit code 1 when a promise is broken. */
 import { parseArgs } from 'node:util';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { realMilliseconds } from './event-loop.ts';
 import { randomScenario } from './faults.ts';
-import { failureText, traceOf } from './report.ts';
+import { failureText, summary, totalsOf, traceOf } from './report.ts';
 import { type Outcome, run, type Scenario } from './run.ts';
 import { scenarioNamed, scenarios } from './scenarios.ts';
+import { shrink } from './shrink.ts';
 
 const HELP = `Simulated runs of a whole deployment, each a function of its seed.
 
   --seeds N       how many runs (50)
   --from N        the first seed (1)
   --seed N        this seed alone
+  --skip A,B,C    without these acts of a random run
   --scenario NAME a named scenario instead of random faults; "all" for every one of them
   --shards N      shards (3)
   --nodes N       nodes in each shard (3)
   --acts N        faults and commands in a run (12)
+  --controllers N controllers (drawn, 1 to 3)
+  --jobs N        so many runs side by side (1); the output is the same
   --trace         what happened, line by line
 `;
 
-/** Failed runs that are told with what happened; of the others the command that shows it. */
-const TRACED = 3;
+/** Failed runs that are made shorter and told with what happened; of the others the command that shows them. */
+const TOLD = 3;
+const TRACE_LINES = 400;
 
-function options() {
+type Values = Readonly<Record<string, string | boolean | undefined>>;
+
+function options(args?: readonly string[]) {
   const { values } = parseArgs({
+    ...(args === undefined ? {} : { args: [...args] }),
     options: {
       seeds: { type: 'string', default: '50' },
       from: { type: 'string', default: '1' },
       seed: { type: 'string' },
+      skip: { type: 'string' },
       scenario: { type: 'string' },
       shards: { type: 'string', default: '3' },
       nodes: { type: 'string', default: '3' },
       acts: { type: 'string', default: '12' },
+      controllers: { type: 'string' },
+      jobs: { type: 'string', default: '1' },
       trace: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -37,43 +50,73 @@ function options() {
   return values;
 }
 
-function chosen(values: ReturnType<typeof options>): readonly Scenario[] {
-  if (values.scenario === 'all') return scenarios;
-  if (values.scenario !== undefined) return [scenarioNamed(values.scenario)];
-  return [
-    randomScenario(Number(values.shards), Number(values.nodes), { acts: Number(values.acts), pause: [300, 6_000] }),
-  ];
+function scenarioOf(name: string | undefined, values: Values): Scenario {
+  if (name !== undefined) return scenarioNamed(name);
+  return randomScenario(Number(values['shards']), Number(values['nodes']), {
+    acts: Number(values['acts']),
+    pause: [300, 6_000],
+    controllers: values['controllers'] === undefined ? undefined : Number(values['controllers']),
+  });
 }
 
-function summary(outcomes: readonly Outcome[]): string {
-  const counts = new Map<string, number>();
-  let simulated = 0;
-  let real = 0;
-  let events = 0;
-  let acknowledged = 0;
-  let lost = 0;
-  let moves = 0;
-  const times: number[] = [];
-  for (const outcome of outcomes) {
-    simulated += outcome.simulated;
-    real += outcome.real;
-    events += outcome.events;
-    acknowledged += outcome.acknowledged;
-    lost += outcome.lost;
-    moves += outcome.moves;
-    if (outcome.convergedAfter !== undefined) times.push(outcome.convergedAfter);
-    for (const [kind, count] of outcome.counts) counts.set(kind, (counts.get(kind) ?? 0) + count);
+/** What chose the scenario, for the command that shows a run again. */
+function chosenBy(name: string | undefined, values: Values): readonly string[] {
+  if (name !== undefined) return ['--scenario', name];
+  const given = { shards: '3', nodes: '3', acts: '12', controllers: undefined };
+  return Object.entries(given).flatMap(([key, usual]) =>
+    values[key] === usual ? [] : [`--${key}`, String(values[key])],
+  );
+}
+
+interface Task {
+  readonly scenario: string | undefined;
+  readonly seed: number;
+}
+
+/** A run that went well is told by its numbers alone. */
+async function perform({ scenario, seed }: Task, values: Values): Promise<Outcome> {
+  const skip = typeof values['skip'] === 'string' ? values['skip'].split(',').map(Number) : [];
+  const outcome = await run(scenarioOf(scenario, values), seed, { skip });
+  return outcome.broken.length > 0 || values['trace'] === true ? outcome : { ...outcome, notes: [] };
+}
+
+/** Outcomes in the order of the tasks, however many are under way at a time. */
+async function* performAll(tasks: readonly Task[], values: Values, jobs: number): AsyncGenerator<Outcome> {
+  if (jobs <= 1) {
+    for (const task of tasks) yield await perform(task, values);
+    return;
   }
-  times.sort((a, b) => a - b);
-  const at = (share: number) => Math.round(times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0);
-  const kinds = [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `  ${count} ${kind}`);
-  return [
-    `${outcomes.length} runs, ${Math.round(simulated / 1_000)} s simulated in ${(real / 1_000).toFixed(1)} s: ` +
-      `${Math.round(simulated / real)} times real time, ${((1_000 * real) / events).toFixed(1)} µs an event`,
-    `${acknowledged} writes acknowledged, ${lost} lost as an unplanned failover permits; ${moves} moves ended`,
-    `converged after the last fault: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${at(1)} ms; ${outcomes.length - times.length} needed an operator`,
-    ...kinds,
-  ].join('\n');
+  const workers = Array.from({ length: Math.min(jobs, tasks.length) }, () => {
+    return new Worker(new URL(import.meta.url), { workerData: { values } });
+  });
+  const outcomes = tasks.map(() => Promise.withResolvers<Outcome>());
+  let next = 0;
+  for (const worker of workers) {
+    let current = -1;
+    const give = () => {
+      current = next++;
+      const task = tasks[current];
+      if (task !== undefined) worker.postMessage(task);
+    };
+    worker.on('message', (outcome: Outcome) => {
+      outcomes[current]?.resolve(outcome);
+      give();
+    });
+    worker.on('error', (error) => outcomes[current]?.reject(error));
+    give();
+  }
+  try {
+    for (const { promise } of outcomes) yield await promise;
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+}
+
+function work(): void {
+  const { values }: { values: Values } = workerData;
+  parentPort?.on('message', (task: Task) => {
+    void perform(task, values).then((outcome) => parentPort?.postMessage(outcome));
+  });
 }
 
 async function main(): Promise<number> {
@@ -82,24 +125,36 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
+  const names = values.scenario === 'all' ? scenarios.map(({ name }) => name) : [values.scenario];
   const first = Number(values.seed ?? values.from);
   const count = values.seed === undefined ? Number(values.seeds) : 1;
+  const tasks = names.flatMap((scenario) =>
+    Array.from({ length: count }, (_, i): Task => ({ scenario, seed: first + i })),
+  );
+  const began = realMilliseconds();
   const outcomes: Outcome[] = [];
-  let failures = 0;
-  for (const scenario of chosen(values)) {
-    for (let seed = first; seed < first + count; seed++) {
-      const outcome = await run(scenario, seed);
-      outcomes.push(outcome);
-      if (outcome.broken.length > 0) failures++;
-      else if (values.trace === false && outcome.convergedAfter === undefined)
-        console.log(`seed ${seed} of ${outcome.scenario} needed an operator`);
-      if (values.trace) console.log(traceOf(outcome, outcome.broken.length > 0 ? 2_000 : 100_000));
-      if (outcome.broken.length > 0) console.log(failureText(outcome, values.trace || failures > TRACED ? 0 : 40));
-    }
+  const failed: { readonly outcome: Outcome; readonly name: string | undefined }[] = [];
+  for await (const outcome of performAll(tasks, values, Number(values.jobs))) {
+    const name = tasks[outcomes.length]?.scenario;
+    outcomes.push({ ...outcome, notes: [] });
+    if (values.trace) console.log(traceOf(outcome, 100_000));
+    else if (outcome.broken.length === 0 && outcome.convergedAfter === undefined)
+      console.log(`seed ${outcome.seed} of ${outcome.scenario} needed an operator`);
+    if (outcome.broken.length === 0) continue;
+    console.log(failureText(outcome, 0, chosenBy(name, values)));
+    if (failed.length < TOLD) failed.push({ outcome, name });
   }
-  console.log(summary(outcomes));
-  console.log(failures === 0 ? 'every promise held' : `${failures} runs broke a promise`);
-  return failures === 0 ? 0 : 1;
+  const elapsed = realMilliseconds() - began;
+  for (const { outcome, name } of values.trace ? [] : failed) {
+    const shortest = await shrink(scenarioOf(name, values), outcome);
+    console.log(`\nthe shortest run found that breaks the same:`);
+    console.log(failureText(shortest, TRACE_LINES, chosenBy(name, values)));
+  }
+  console.log(summary(totalsOf(outcomes), elapsed));
+  const broken = outcomes.filter((outcome) => outcome.broken.length > 0).length;
+  console.log(broken === 0 ? 'every promise held' : `${broken} runs broke a promise`);
+  return broken === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+if (isMainThread) process.exitCode = await main();
+else work();

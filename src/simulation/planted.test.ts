@@ -7,7 +7,7 @@ for (const plant of plants) {
     const { run, scenarioNamed } = await planted(plant);
     const seen: string[] = [];
     for (let seed = 1; seed <= plant.seeds; seed++) {
-      const { broken } = await run(scenarioNamed(plant.scenario), seed, true);
+      const { broken } = await run(scenarioNamed(plant.scenario), seed, { untilBroken: true });
       for (const { promise } of broken) seen.push(promise);
       if (seen.includes(plant.promise)) break;
     }

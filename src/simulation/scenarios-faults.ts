@@ -276,10 +276,9 @@ export const faultScenarios: readonly Scenario[] = [
     shards: 2,
     perShard: 3,
     async play(stage) {
-      const process = stage.world.controllerProcess;
-      process?.hang();
+      const host = stage.hangController();
       await stage.sleep(stage.between(300, 7_000));
-      process?.wake();
+      if (host !== undefined) stage.wakeController(host);
       await stage.sleep(4_000);
       neverFailsOver(stage);
     },

@@ -3,7 +3,7 @@
  * all the ways in which a network fails. As TCP does, a cut direction keeps what was sent and delivers it when the cut
  * heals, unless the receiver is gone by then.
  */
-import type { Duration, Instant, RandomSource, SocketEnd } from '../runtime/runtime.ts';
+import type { Cancel, Duration, Instant, RandomSource, SocketEnd } from '../runtime/runtime.ts';
 import type { EventLoop } from './event-loop.ts';
 
 /** What one side of a connection hears. `stamp` is what the sender attached; it is no part of the bytes. */
@@ -26,9 +26,18 @@ export interface Spy {
   sent(from: string, to: string, end: End, bytes: string): void;
 }
 
-interface Held {
-  readonly run: () => void;
+/** What one message or each message of a way has to bear beyond the usual. */
+interface Burden {
+  readonly from: string;
+  readonly to: string;
+  readonly least: Duration;
+  readonly most: Duration;
+  /** How many of the packets are lost, 0 to 1; each costs the sender's pause before it sends again. */
+  readonly lost: number;
 }
+
+/** The pause of a sender before it sends a lost packet again; it doubles with each. */
+const RESEND = 200;
 
 /** One direction between two hosts. */
 class Lane {
@@ -36,7 +45,7 @@ class Lane {
   readonly from: string;
   readonly to: string;
   #lastDue: Instant = 0;
-  #held: Held[] = [];
+  #held: (() => void)[] = [];
 
   constructor(network: VirtualNetwork, from: string, to: string) {
     this.#network = network;
@@ -59,14 +68,14 @@ class Lane {
 
   #hold(run: () => void): void {
     if (this.#held.length === 0) this.#network.waiting.add(this);
-    this.#held.push({ run });
+    this.#held.push(run);
   }
 
   /** The cut may have healed: what was kept is sent again. */
   flush(): void {
     if (this.#network.isCut(this.from, this.to)) return;
     this.#network.waiting.delete(this);
-    for (const held of this.#held.splice(0)) this.carry(held.run);
+    for (const run of this.#held.splice(0)) this.carry(run);
   }
 }
 
@@ -153,8 +162,9 @@ export class VirtualNetwork {
   hash = 0x811c9dc5;
   readonly #random: RandomSource;
   readonly #listeners = new Map<string, Listener>();
-  readonly #cuts = new Set<string>();
-  readonly #slow = new Map<string, Duration>();
+  /** How many faults cut each way. */
+  readonly #cuts = new Map<string, number>();
+  readonly #burdens = new Set<Burden>();
   #port = FIRST_PORT;
 
   constructor(loop: EventLoop, random: RandomSource) {
@@ -172,32 +182,58 @@ export class VirtualNetwork {
     this.hash = Math.imul(this.hash ^ value ^ Math.floor(this.loop.now * 1_000), 0x01000193) >>> 0;
   }
 
-  /** What `from` sends to `to` arrives only once the cut has healed. `*` stands for every host. */
-  cut(from: string, to: string): void {
-    this.#cuts.add(`${from}>${to}`);
+  /**
+   * What `from` sends to `to` arrives only once the cut has healed. `*` stands for every host. Undone by what it answers,
+   * for its own part: where two faults cut one way, both have to end.
+   */
+  cut(from: string, to: string): Cancel {
+    const way = `${from}>${to}`;
+    this.#cuts.set(way, (this.#cuts.get(way) ?? 0) + 1);
+    let over = false;
+    return () => {
+      const left = (this.#cuts.get(way) ?? 0) - 1;
+      if (over) return;
+      over = true;
+      if (left > 0) this.#cuts.set(way, left);
+      else this.#cuts.delete(way);
+      this.#flush();
+    };
   }
 
-  heal(from: string, to: string): void {
-    this.#cuts.delete(`${from}>${to}`);
-    for (const lane of [...this.waiting]) lane.flush();
+  /** Ends every cut that was made to or from `host` by name. */
+  healHost(host: string): void {
+    for (const way of [...this.#cuts.keys()]) if (way.split('>').includes(host)) this.#cuts.delete(way);
+    this.#flush();
   }
 
   healAll(): void {
     this.#cuts.clear();
-    this.#slow.clear();
+    this.#burdens.clear();
+    this.#flush();
+  }
+
+  #flush(): void {
     for (const lane of [...this.waiting]) lane.flush();
   }
 
-  /** Every message to or from `host`, or with `to` those from one to the other, takes up to so much longer; 0 ends it. */
-  slow(host: string, by: Duration, to?: string): void {
-    const key = to === undefined ? host : `${host}>${to}`;
-    if (by === 0) this.#slow.delete(key);
-    else this.#slow.set(key, by);
+  /** Messages from `from` to `to` take `least` to `most` longer, until undone. `*` stands for every host. */
+  slow(from: string, to: string, least: Duration, most: Duration): Cancel {
+    return this.#burden({ from, to, least, most, lost: 0 });
+  }
+
+  /** `lost` of the packets from `from` to `to`, 0 to 1, have to be sent again. */
+  lose(from: string, to: string, lost: number): Cancel {
+    return this.#burden({ from, to, least: 0, most: 0, lost });
+  }
+
+  #burden(burden: Burden): Cancel {
+    this.#burdens.add(burden);
+    return () => this.#burdens.delete(burden);
   }
 
   /** Something is cut or slow. */
   get troubled(): boolean {
-    return this.#cuts.size > 0 || this.#slow.size > 0;
+    return this.#cuts.size > 0 || this.#burdens.size > 0;
   }
 
   isCut(from: string, to: string): boolean {
@@ -208,10 +244,13 @@ export class VirtualNetwork {
   /** Mostly a tenth of a millisecond, seldom some milliseconds. */
   latency(from: string, to: string): Duration {
     const draw = this.#random.next();
-    const base = draw < 0.99 ? 0.05 + 0.1 * draw : 0.2 + 5 * this.#random.next();
-    if (this.#slow.size === 0) return base;
-    const slow = (this.#slow.get(from) ?? 0) + (this.#slow.get(to) ?? 0) + (this.#slow.get(`${from}>${to}`) ?? 0);
-    return base + slow * this.#random.next();
+    let total = draw < 0.99 ? 0.05 + 0.1 * draw : 0.2 + 5 * this.#random.next();
+    for (const burden of this.#burdens) {
+      if ((burden.from !== '*' && burden.from !== from) || (burden.to !== '*' && burden.to !== to)) continue;
+      total += burden.least + (burden.most - burden.least) * this.#random.next();
+      for (let pause = RESEND; burden.lost > 0 && this.#random.next() < burden.lost; pause *= 2) total += pause;
+    }
+    return total;
   }
 
   /** The dialling side; `ear` hears `connected`, or that it was never made. */

@@ -14,6 +14,8 @@ export class VirtualProcess {
   readonly runtime: Runtime;
   /** What the sender attached to the bytes that are being received. */
   readonly stamps = { last: 0 };
+  /** How far its wall clock is from the world's. */
+  wallOffset: Duration = 0;
   readonly #loop: EventLoop;
   readonly #network: VirtualNetwork;
   readonly #ends = new Set<End>();
@@ -26,7 +28,7 @@ export class VirtualProcess {
     this.#loop = loop;
     this.#network = network;
     this.runtime = {
-      clock: { now: () => loop.now, wall: () => WALL_START + loop.now },
+      clock: { now: () => loop.now, wall: () => WALL_START + loop.now + this.wallOffset },
       timers: { after: (delay, call) => loop.after(Math.max(0, delay), () => this.#enter(call)) },
       random,
       network: {

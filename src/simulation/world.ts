@@ -3,14 +3,12 @@
  * clients. Everything that happens is a function of the seed.
  */
 import type { ControlPlane } from '../controller/control-plane.ts';
-import { Controller } from '../controller/controller.ts';
-import type { Log } from '../controller/log.ts';
 import { Refusal } from '../controller/refusal.ts';
 import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
 import { seededRandom } from '../runtime/seeded-random.ts';
-import { MemoryClient } from '../store/memory/client.ts';
-import { MemoryServer } from '../store/memory/server.ts';
+import { MemoryServer, type Seen } from '../store/memory/server.ts';
+import { ControllerHost, type CountGroup, type StoreFaults } from './controllers.ts';
 import { EventLoop } from './event-loop.ts';
 import { Machine } from './machine.ts';
 import { Traffic, type TrafficOptions } from './traffic.ts';
@@ -20,16 +18,17 @@ import { VirtualProcess } from './virtual-runtime.ts';
 export interface WorldOptions {
   readonly seed: number;
   readonly nodes: number;
+  readonly controllers: number;
   readonly traffic: TrafficOptions;
   /** `lock`: a dead leader's successor leads at once, as with the embedded store; `lease`: after its lease. */
   readonly leadership: 'lock' | 'lease';
-  readonly conf?: Readonly<Record<string, string>>;
+  /** Settings of the n-th node, from 0, when it starts for the n-th time, from 1. */
+  conf(index: number, life: number): Readonly<Record<string, string>>;
 }
 
 export const NAMESPACE = 'sim';
 export const CLUSTER = 'c';
 export const NAME = { namespace: NAMESPACE, cluster: CLUSTER };
-const CONTROLLER_HOST = '10.1.0.1';
 
 export interface Note {
   readonly at: number;
@@ -40,54 +39,57 @@ export interface Note {
 export type Ended =
   | { readonly kind: 'done'; readonly value: unknown }
   | { readonly kind: 'refused'; readonly code: string; readonly why: string }
-  /** The controller died before it answered, or none led. */
+  /** The controller died or hung before it answered, or none led. */
   | { readonly kind: 'unanswered' };
-
-interface Reigning {
-  readonly process: VirtualProcess;
-  readonly client: MemoryClient;
-  readonly controller: Controller;
-}
 
 /** Told of all that a controller does to the outside, in order; the checks listen here. */
 export interface Observer {
-  /** A commit that the store has made. */
-  committed(values: ReadonlyMap<string, string | null>): void;
+  /** What the store holds since now; `foreign`: by no controller's commit. */
+  committed(values: ReadonlyMap<string, string | null>, foreign: boolean): void;
   /** What a controller handed to the network for a node. */
-  sent(machine: Machine, bytes: string): void;
+  sent(sender: ControllerHost, machine: Machine, bytes: string): void;
 }
 
+/** An operator gives up waiting for an answer. */
+const PATIENCE: Duration = 30_000;
+
 /** Commands that change a node: each is a step after which a controller may die. */
-const STEPS = ['SETNODES', 'SETNODEID', 'MIGRATE', 'RESET', 'FLUSHALL'];
+const STEPS = ['SETNODES', 'SETNODEID', 'MIGRATE', 'RESET', 'FLUSHALL', 'PUBLISH'];
 
 export class World {
   readonly loop = new EventLoop();
   readonly random: RandomSource;
   readonly network: VirtualNetwork;
   readonly machines: readonly Machine[];
+  readonly controllers: readonly ControllerHost[];
   readonly server: MemoryServer;
   readonly traffic: Traffic;
   readonly notes: Note[] = [];
-  /** Faults, commands and outcomes by kind. */
+  /** `group/kind`: how often. */
   readonly counts = new Map<string, number>();
   /** Nodes that ended by themselves: a crash of theirs is a fault of whoever caused it. */
   readonly exits: string[] = [];
+  /** Decisions that the check at the commit refused: none should be made. */
+  readonly refusedByPromise: string[] = [];
+  readonly storeFaults: StoreFaults = {
+    lostAnswers: 0,
+    lostAnswerAt: Number.NEGATIVE_INFINITY,
+    slowBy: 0,
+    commitsBy: 0,
+    answersBy: 0,
+  };
   observer: Observer | undefined;
   /** Commits and commands of controllers so far. */
   steps = 0;
-  /** The controller dies right after this step. */
+  /** The controller that makes this step dies right after it. */
   crashAtStep: number | undefined;
-  /** How often a commit's answer gets lost, 0 to 1. */
-  lostAnswers = 0;
-  /** When one was last lost. */
-  lostAnswerAt: Instant = Number.NEGATIVE_INFINITY;
-  /** Called after a crash at a step, with what it was. */
-  onCrash: () => void = () => {};
+  /** Called after a crash at a step, with whose it was. */
+  onCrash: (host: ControllerHost) => void = () => {};
   readonly #options: WorldOptions;
   readonly #names = new Map<string, string>();
-  #reigning: Reigning | undefined;
-  #controllers = 0;
-  #crashed: (() => void)[] = [];
+  /** When each process that ever led was seen to lead no more. */
+  readonly #ledUntil = new Map<string, Instant>();
+  #leader: string | undefined;
   #hash = 0;
 
   constructor(options: WorldOptions) {
@@ -104,7 +106,7 @@ export class World {
           random: this.random.child(`node ${i}`),
           name: `n${i + 1}`,
           host: `10.0.0.${i + 1}`,
-          conf: options.conf ?? {},
+          conf: (life) => options.conf(i, life),
           exited: (machine, code, reason) => {
             this.note(`${machine.name} exits with ${code}: ${reason}`);
             this.exits.push(`${machine.name}: ${reason}`);
@@ -113,16 +115,24 @@ export class World {
     );
     const storeProcess = new VirtualProcess(this.loop, this.network, '10.3.0.1', this.random.child('store'));
     this.server = new MemoryServer({ runtime: storeProcess.runtime });
-    this.server.observe((seen) => {
-      const values = new Map<string, string | null>();
-      for (const change of seen.changes) {
-        if (change.kind === 'put') values.set(change.entry.key, change.entry.value);
-        else values.set(change.key, null);
-      }
-      this.network.mix(seen.revision);
-      this.observer?.committed(values);
-      this.#step('commit');
-    });
+    this.server.observe((seen) => this.#seen(seen));
+    this.server.onElection(() => this.#elected());
+    this.controllers = Array.from(
+      { length: options.controllers },
+      (_, i) =>
+        new ControllerHost({
+          loop: this.loop,
+          network: this.network,
+          server: this.server,
+          random: this.random.child(`controller ${i}`),
+          name: `k${i + 1}`,
+          host: `10.1.0.${i + 1}`,
+          storeFaults: this.storeFaults,
+          note: (text) => this.note(text),
+          count: (group, kind) => this.count(group, kind),
+          refusedByPromise: (what) => this.refusedByPromise.push(what),
+        }),
+    );
     this.traffic = new Traffic(
       this.loop,
       this.network,
@@ -146,8 +156,9 @@ export class World {
     for (let i = 0; i < text.length; i++) this.#hash = Math.imul(this.#hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
   }
 
-  count(kind: string): void {
-    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+  count(group: CountGroup, kind: string): void {
+    const key = `${group}/${kind}`;
+    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
   }
 
   machine(name: string): Machine {
@@ -169,98 +180,73 @@ export class World {
     this.#names.set(id, machine.name);
   }
 
-  /** Starts nodes `names` and the controller. */
+  /** Starts all nodes and all controllers. */
   start(): void {
     for (const machine of this.machines) machine.start();
-    this.startController();
+    for (const controller of this.controllers) controller.start();
   }
 
+  /** The host whose process leads, as the store has it; it may be hung, or not know yet. */
+  get leader(): ControllerHost | undefined {
+    const identity = this.server.leader()?.identity;
+    return identity === undefined ? undefined : this.controllers.find((one) => one.identity === identity);
+  }
+
+  /** Whichever leads and can answer. */
   get controller(): ControlPlane | undefined {
-    return this.#reigning?.controller;
+    const { leader } = this;
+    return leader?.state === 'running' && leader.plane?.ready() === true ? leader.plane : undefined;
   }
-
-  startController(): void {
-    if (this.#reigning !== undefined) return;
-    const number = ++this.#controllers;
-    const random = this.random.child(`controller ${number}`);
-    const process = new VirtualProcess(this.loop, this.network, CONTROLLER_HOST, random);
-    const client = new MemoryClient(this.server, process.runtime);
-    const draw = random.child('store');
-    client.faults.latency = () => 0.2 + 2 * draw.next();
-    client.faults.loseAnswer = (errand) => {
-      if (errand !== 'commit' || draw.next() >= this.lostAnswers) return undefined;
-      const how = draw.next() < 0.5 ? 'cut' : 'silence';
-      this.lostAnswerAt = this.loop.now;
-      this.note(`the answer to a commit gets lost: ${how}`);
-      this.count('lost-commit-answer');
-      return how;
-    };
-    const controller = new Controller({
-      runtime: process.runtime,
-      store: client,
-      identity: `${CONTROLLER_HOST}:9379`,
-      log: this.#log(process),
-    });
-    this.#reigning = { process, client, controller };
-    controller.start();
-  }
-
-  #log(process: VirtualProcess): Log {
-    const write = (fields: object, message: string) => {
-      if (process.alive) this.note(`  ${message}${'why' in fields ? `: ${String(fields.why)}` : ''}`);
-    };
-    return {
-      info: write,
-      warn: (fields, message) => {
-        const more = 'node' in fields && 'purpose' in fields ? ` ${String(fields.node)} ${String(fields.purpose)}` : '';
-        write(fields, `${message}${more}`);
-      },
-      error: (fields, message) => {
-        write(fields, `${message} ${JSON.stringify(fields)}`);
-        if (message.startsWith('a decision would break')) this.refusedByPromise.push(JSON.stringify(fields));
-      },
-    };
-  }
-  /** Decisions that the check at the commit refused: none should be made. */
-  readonly refusedByPromise: string[] = [];
 
   /** As kill -9. */
-  crashController(): void {
-    const reigning = this.#reigning;
-    if (reigning === undefined) return;
-    this.#reigning = undefined;
-    reigning.process.kill();
-    reigning.client.kill();
-    if (this.#options.leadership === 'lock') {
-      // What was on its way to the store when the process died is either in it by then or never will be.
-      this.loop.after(5 * this.random.next(), () => {
-        const leader = this.server.leader();
-        if (leader !== undefined) this.server.leave(leader.fence);
-      });
-    }
-    for (const tell of this.#crashed.splice(0)) tell();
+  crashController(host: ControllerHost): void {
+    if (host.state === 'dead') return;
+    host.kill();
+    if (this.#options.leadership === 'lease') return;
+    // What was on its way to the store when the process died is either in it by then or never will be.
+    this.loop.after(5 * this.random.next(), () => {
+      const leader = this.server.leader();
+      if (leader !== undefined) this.server.leave(leader.fence);
+    });
   }
 
-  get controllerProcess(): VirtualProcess | undefined {
-    return this.#reigning?.process;
+  /** Something stands between a controller and the store. */
+  get storeTroubled(): boolean {
+    const { slowBy, commitsBy, answersBy } = this.storeFaults;
+    const troubled = slowBy + commitsBy + answersBy > 0 || this.server.refusing !== undefined;
+    return troubled || this.controllers.some(({ reach }) => reach !== 'up');
   }
 
   /** Waits until a controller leads; false if none does in time. */
   async led(within: Duration = 20_000): Promise<boolean> {
     const until = this.loop.now + within;
-    while (this.controller?.ready() !== true) {
+    while (this.controller === undefined) {
       if (this.loop.now >= until) return false;
       await this.loop.sleep(20);
     }
     return true;
   }
 
+  /** For how long the store has counted this process as leading no more; undefined while it leads. */
+  deposedFor(host: ControllerHost): Duration | undefined {
+    const { identity } = host;
+    if (identity !== undefined && identity === this.server.leader()?.identity) return undefined;
+    return this.loop.now - (this.#ledUntil.get(identity ?? '') ?? Number.NEGATIVE_INFINITY);
+  }
+
+  #elected(): void {
+    const was = this.#leader;
+    this.#leader = this.server.leader()?.identity;
+    if (was !== undefined) this.#ledUntil.set(was, this.loop.now);
+    this.note(`${this.leader?.name ?? 'nobody'} leads`);
+  }
+
   /** An operator's command; always resolves, also when the controller dies under it. */
   async operate(what: string, command: (plane: ControlPlane) => Promise<unknown>): Promise<Ended> {
-    const plane = this.controller;
-    if (plane === undefined || !plane.ready()) return { kind: 'unanswered' };
+    const { leader, controller: plane } = this;
+    if (plane === undefined) return { kind: 'unanswered' };
     this.note(`operator: ${what}`);
-    const crash = new Promise<Ended>((resolve) => this.#crashed.push(() => resolve({ kind: 'unanswered' })));
+    const crash = new Promise<Ended>((resolve) => leader?.onDeath(() => resolve({ kind: 'unanswered' })));
     const answer = command(plane).then(
       (value): Ended => ({ kind: 'done', value }),
       (error: unknown): Ended => {
@@ -268,9 +254,10 @@ export class World {
         throw error;
       },
     );
-    const ended = await Promise.race([answer, crash]);
+    const patience = this.loop.sleep(PATIENCE).then((): Ended => ({ kind: 'unanswered' }));
+    const ended = await Promise.race([answer, crash, patience]);
     this.note(`operator: ${what}: ${ended.kind === 'refused' ? `${ended.code}: ${ended.why}` : ended.kind}`);
-    this.count(`${what.split(' ')[0]} ${ended.kind}`);
+    this.count('operator', `${what.split(' ')[0]} ${ended.kind}`);
     return ended;
   }
 
@@ -293,22 +280,35 @@ export class World {
     if (named.kind !== 'done' || made.kind !== 'done') throw new Error(`no cluster: ${JSON.stringify(made)}`);
   }
 
-  #sent(from: string, to: string, bytes: string): void {
-    if (from !== CONTROLLER_HOST || !STEPS.some((step) => bytes.includes(step))) return;
-    const machine = this.at(to);
-    if (machine === undefined) return;
-    this.observer?.sent(machine, bytes);
-    this.#step('command');
+  #seen(seen: Seen): void {
+    const values = new Map<string, string | null>();
+    for (const change of seen.changes) {
+      if (change.kind === 'put') values.set(change.entry.key, change.entry.value);
+      else values.set(change.key, null);
+    }
+    this.network.mix(seen.revision);
+    this.observer?.committed(values, seen.fence === undefined);
+    const { leader } = this;
+    if (seen.fence !== undefined && leader !== undefined) this.#step('commit', leader);
   }
 
-  #step(what: string): void {
+  #sent(from: string, to: string, bytes: string): void {
+    const sender = this.controllers.find(({ host }) => host === from);
+    if (sender === undefined || !STEPS.some((step) => bytes.includes(step))) return;
+    const machine = this.at(to);
+    if (machine === undefined) return;
+    this.observer?.sent(sender, machine, bytes);
+    this.#step('command', sender);
+  }
+
+  #step(what: string, host: ControllerHost): void {
     this.steps++;
     if (this.steps !== this.crashAtStep) return;
     this.crashAtStep = undefined;
-    this.note(`the controller dies after step ${this.steps}, a ${what}`);
-    this.count('controller-crash-at-step');
+    this.note(`${host.name} dies after step ${this.steps}, a ${what}`);
+    this.count('fault', 'kill-controller-at-a-step');
     // Within the call that made the step: not a line of the controller's code has any effect any more.
-    this.crashController();
-    this.onCrash();
+    this.crashController(host);
+    this.onCrash(host);
   }
 }

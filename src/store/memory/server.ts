@@ -131,7 +131,10 @@ export class MemoryServer {
     const session = known ?? { id, identity, cancel: () => {} };
     session.cancel();
     session.cancel = this.runtime.timers.after(this.lease, () => this.leave(id));
-    if (known === undefined) this.#sessions.push(session);
+    if (known === undefined) {
+      this.#sessions.push(session);
+      if (this.#sessions.length === 1) for (const elector of this.#electors) elector();
+    }
     return this.standing(id);
   }
 

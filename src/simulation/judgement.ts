@@ -1,0 +1,65 @@
+/** Which acknowledged writes may be gone at the end of a run, and which may not. */
+import type { Stage } from './stage.ts';
+import type { Acknowledged } from './traffic.ts';
+
+/** After a hand-over its source is told within this, if it can be. */
+const TOLD_WITHIN = 5_000;
+
+/** Breaks the promise for each acknowledged write that is gone and may not be; answers how many are gone and may. */
+export function judge(missing: readonly Acknowledged[], stage: Stage, planned: boolean): number {
+  const { world, invariants } = stage;
+  let permitted = 0;
+  const forbidden: Acknowledged[] = [];
+  for (const write of missing) {
+    if (invariants.slotOnly.has(write.slot)) continue;
+    const gone = stage.disasters.some(
+      ({ hosts, from, to }) => hosts.has(write.host) && from <= write.at && write.at <= to,
+    );
+    if (gone || mayBeLost(write, stage) || servedTwice(write, stage)) permitted++;
+    else forbidden.push(write);
+  }
+  if (forbidden.length > 0) {
+    const words = forbidden
+      .slice(0, 5)
+      .map(
+        ({ key, value, at, host, sequence }) =>
+          `${key}=${value} acknowledged at ${Math.round(at)} by ${world.at(host)?.name} at sequence ${sequence}`,
+      );
+    invariants.break('no acknowledged write is lost', `${forbidden.length}: ${words.join('; ')}`);
+  }
+  if (planned) {
+    if (permitted > 0) invariants.break('no acknowledged write is lost', `${permitted} in a planned change`);
+    const first = world.traffic.stale.find(({ write }) => !invariants.slotOnly.has(write.slot));
+    if (first !== undefined) {
+      const { write, at, host } = first;
+      const words = `${write.key}=${write.value} of ${Math.round(write.at)} not read at ${Math.round(at)} from ${host}`;
+      invariants.break('every read finds what was acknowledged', words);
+    }
+  }
+  return permitted;
+}
+
+/**
+ * A source that restarts after the success of its move and before it is told serves the slots beside the target: the
+ * server keeps no mark of the move on disk, and nothing from outside can stop it sooner.
+ */
+function servedTwice(write: Acknowledged, stage: Stage): boolean {
+  return stage.invariants.handOvers.some(({ host, range, startedAt, at }) => {
+    if (host !== write.host || write.slot < range.from || range.to < write.slot) return false;
+    const starts = stage.world.at(host)?.starts ?? [];
+    return starts.some((start) => startedAt <= start && start <= write.at) && write.at <= at + TOLD_WITHIN;
+  });
+}
+
+/** An unplanned failover of its shard, to a replica that had not got so far. */
+function mayBeLost(write: Acknowledged, stage: Stage): boolean {
+  const { world, invariants } = stage;
+  return invariants.promotions.some((promotion) => {
+    if (promotion.planned) return false;
+    const shard = invariants.cluster?.shards.find(({ id }) => id === promotion.shard);
+    const entry = shard?.lineage.find(({ version }) => version === promotion.version);
+    if (shard === undefined || entry === undefined || write.sequence <= entry.sequence) return false;
+    const node = shard.nodes.find(({ address }) => world.atAddress(address)?.host === write.host);
+    return node !== undefined && (node.id === promotion.old || write.at <= promotion.at);
+  });
+}
