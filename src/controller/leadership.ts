@@ -14,6 +14,8 @@ export class Leadership {
   #reign: Reign | undefined;
   #leader: string | undefined;
   #campaign: { close(): Promise<void> } | undefined;
+  /** The token that leads now: what was read under an earlier one is thrown away. */
+  #token: Token | undefined;
   #stopped = false;
 
   constructor(context: LeadershipContext) {
@@ -36,14 +38,17 @@ export class Leadership {
       switch (event.kind) {
         case 'leading':
           this.#leader = identity;
+          this.#token = event.leadership;
           void this.#ascend(event.leadership);
           return;
         case 'following':
           this.#leader = event.leader;
+          this.#token = undefined;
           this.#descend('another controller leads');
           return;
         case 'lost':
           this.#leader = undefined;
+          this.#token = undefined;
           this.#descend(event.why);
       }
     });
@@ -52,23 +57,27 @@ export class Leadership {
   /** Nothing new is begun; pushes that are under way end with their connections. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#token = undefined;
     this.#descend('it was stopped');
     await this.#campaign?.close();
   }
 
   async #ascend(token: Token): Promise<void> {
     const { log, runtime } = this.#context;
-    for (;;) {
+    while (this.#token === token) {
+      const reign = new Reign({ ...this.#context, doubted: (ended, why) => this.#doubt(ended, why) }, token);
       try {
-        const reign = new Reign({ ...this.#context, doubted: (ended, why) => this.#doubt(ended, why) }, token);
         await reign.load();
-        if (this.#stopped) return;
+        if (this.#token !== token) {
+          reign.end();
+          return;
+        }
         this.#reign = reign;
         log.info({ clusters: reign.clusters.size, namespaces: reign.namespaces.size }, 'leading');
         return;
       } catch (error) {
+        reign.end();
         log.error({ error: String(error) }, 'the metadata store could not be read');
-        if (this.#stopped) return;
         await new Promise<void>((resolve) => runtime.timers.after(RETRY_LOAD, resolve));
       }
     }
