@@ -11,7 +11,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { ClusterClient, Controller, isSettled } from '../test/processes/harness/controller.ts';
+import { ClusterClient, Controller, isSettled, summary } from '../test/processes/harness/controller.ts';
 import { type KvNode, real, startNodes } from '../test/processes/harness/nodes.ts';
 import { until } from '../test/processes/harness/processes.ts';
 import { missing } from '../test/processes/harness/reading.ts';
@@ -96,13 +96,24 @@ class Bench {
       } catch (error) {
         this.neverCame++;
         console.log(`${kind} ${i + 1}: ${error instanceof Error ? error.message : String(error)}`);
+        await this.#tell();
       }
-      this.#healing[shard] = this.#heal(kind, shard, old);
+      this.#healing[shard] = this.#heal(kind, shard, old).catch(async (error) => {
+        await this.#tell();
+        throw error;
+      });
       if (process.stderr.isTTY) process.stderr.write(`\r${kind} ${i + 1} of ${times} `);
     }
     if (process.stderr.isTTY) process.stderr.write('\r');
     await Promise.all(this.#healing);
     return seen;
+  }
+
+  /** What a person would look at. */
+  async #tell(): Promise<void> {
+    console.log(summary(await this.cluster.status()));
+    for (const event of (await this.cluster.events()).slice(-12))
+      console.log(`  ${new Date(event.at).toISOString()} version ${event.version} ${event.kind}: ${event.message}`);
   }
 
   async #break(kind: 'kill' | 'hang', shard: number, old: KvNode, next: KvNode): Promise<Break> {

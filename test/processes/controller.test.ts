@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterEvent } from '../../src/controller/events.ts';
 import { ClusterClient, Controller } from './harness/controller.ts';
 import { freePort, lastWords, until } from './harness/processes.ts';
-import { scenario } from './harness/scene.ts';
+import { scenario } from './harness/scenario.ts';
 
 const NAMESPACES = '/namespaces';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { ClusterClient, type Controller } from './harness/controller.ts';
 import type { KvNode } from './harness/nodes.ts';
-import { scenario } from './harness/scene.ts';
+import { scenario } from './harness/scenario.ts';
 
 const CLUSTERS = '/namespaces/ns/clusters';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterClient, type Controller } from './harness/controller.ts';
 import { until } from './harness/processes.ts';
-import { scenario } from './harness/scene.ts';
+import { scenario } from './harness/scenario.ts';
 import { slotOf, tagIn } from './harness/slots.ts';
 
 async function clusters(controller: Controller, namespace: string): Promise<readonly string[]> {

@@ -6,7 +6,8 @@ import type { Conf, KvNode } from './harness/nodes.ts';
 import { until } from './harness/processes.ts';
 import { missing } from './harness/reading.ts';
 import { Resp } from './harness/resp.ts';
-import { type Scene, scenario } from './harness/scene.ts';
+import { scenario } from './harness/scenario.ts';
+import type { Scene } from './harness/scene.ts';
 import { slotOf, tagIn } from './harness/slots.ts';
 
 /** A move of a hundred keys takes seconds, so that something can happen meanwhile. */

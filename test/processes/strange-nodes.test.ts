@@ -5,7 +5,8 @@ import { type ClusterClient, type Controller, hasProblem } from './harness/contr
 import type { KvNode } from './harness/nodes.ts';
 import { until } from './harness/processes.ts';
 import { Resp } from './harness/resp.ts';
-import { type Scene, scenario } from './harness/scene.ts';
+import { scenario } from './harness/scenario.ts';
+import type { Scene } from './harness/scene.ts';
 import { MANNERS, type Manner, Stranger } from './harness/stranger.ts';
 
 /** Asks the controller something all the while; answers how long the slowest answer took, in ms. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, type ClusterClient, isSettled } from './harness/controller.ts';
 import { until } from './harness/processes.ts';
-import { scenario } from './harness/scene.ts';
+import { scenario } from './harness/scenario.ts';
 
 const median = (numbers: readonly number[]): number =>
   [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;

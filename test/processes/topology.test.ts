@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClusterBody, type ClusterClient, isSettled } from './harness/controller.ts';
 import type { KvNode } from './harness/nodes.ts';
 import { until } from './harness/processes.ts';
-import { type Scene, scenario } from './harness/scene.ts';
+import { scenario } from './harness/scenario.ts';
+import type { Scene } from './harness/scene.ts';
 
 async function idOf(cluster: ClusterClient, node: KvNode): Promise<string> {
   const found = (await cluster.get()).shards.flatMap((shard) => shard.nodes).find(({ addr }) => addr === node.addr);

@@ -1,7 +1,8 @@
 /** Nodes as processes: emulated ones, or real servers where KVROCKS_BIN names a server's binary. */
-import { rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Child, folder, freePort, Hopeless, hasEnded, kill, lastWords, program, run, until } from './processes.ts';
+import { FaultProxy } from './proxy.ts';
 import { type Reply, Resp, RespError, textOf } from './resp.ts';
 
 const binary = process.env['KVROCKS_BIN'] || undefined;
@@ -25,25 +26,48 @@ export interface NodesLine {
   readonly slots: readonly string[];
 }
 
+export interface NodeOptions {
+  readonly conf?: Conf;
+  /** At the address of a node that is gone, with a disk of its own; else at a free one. */
+  readonly port?: number;
+  /** Behind a proxy that its links can be broken at. */
+  readonly proxied?: boolean;
+}
+
+let started = 0;
+
 export class KvNode {
+  /** Where the topology says that it is. */
   readonly port: number;
   readonly addr: string;
   readonly dir: string;
+  /** Where it listens itself. */
+  readonly #inner: number;
+  readonly #proxy: FaultProxy | undefined;
   #conf: Conf;
   #child: Child | undefined;
   #pid = 0;
 
-  private constructor(port: number, conf: Conf) {
+  private constructor(port: number, inner: number, conf: Conf) {
     this.port = port;
     this.addr = `127.0.0.1:${port}`;
-    this.dir = folder(`node-${port}`);
+    this.dir = folder(`node-${port}-${++started}`);
+    this.#inner = inner;
+    this.#proxy = inner === port ? undefined : new FaultProxy(port, inner);
     this.#conf = conf;
   }
 
-  static async start(conf: Conf = {}, port?: number): Promise<KvNode> {
-    const node = new KvNode(port ?? (await freePort()), conf);
+  static async start({ conf = {}, port, proxied = false }: NodeOptions = {}): Promise<KvNode> {
+    const address = port ?? (await freePort());
+    const node = new KvNode(address, proxied ? await freePort() : address, conf);
     await node.start();
     return node;
+  }
+
+  /** What its links can be broken at. */
+  get proxy(): FaultProxy {
+    if (this.#proxy === undefined) throw new Error(`${this.addr} has no proxy`);
+    return this.#proxy;
   }
 
   /** Starts it again; `conf` replaces what was configured before. */
@@ -61,6 +85,7 @@ export class KvNode {
       },
       20_000,
     );
+    await this.#proxy?.listen();
     if (real) return;
     // Asked for while it answers: a stopped one cannot say who it is.
     const told = /process_id:(\d+)/.exec(textOf(await this.#authorized('INFO', 'server')))?.[1];
@@ -71,12 +96,12 @@ export class KvNode {
     const name = `node-${this.port}`;
     if (binary === undefined) {
       const conf = Object.entries(this.#conf).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);
-      const args = [program('kvrocks-emulator'), '--port', String(this.port), '--dir', this.dir, ...conf];
+      const args = [program('kvrocks-emulator'), '--port', String(this.#inner), '--dir', this.dir, ...conf];
       return run(name, process.execPath, args);
     }
     const conf = {
       bind: '127.0.0.1',
-      port: String(this.port),
+      port: String(this.#inner),
       dir: this.dir,
       'log-dir': this.dir,
       'cluster-enabled': 'yes',
@@ -97,6 +122,7 @@ export class KvNode {
   }
 
   async kill(): Promise<void> {
+    this.#proxy?.refuse();
     if (this.#child === undefined) return;
     if (!hasEnded(this.#child)) process.kill(this.#pid, 'SIGKILL');
     await kill(this.#child);
@@ -113,7 +139,19 @@ export class KvNode {
   /** Removes what a stopped node has on its disk. */
   wipe(): void {
     rmSync(this.dir, { recursive: true, force: true });
-    folder(`node-${this.port}`);
+    mkdirSync(this.dir);
+  }
+
+  /** A copy of what a stopped node has on its disk; `restore` puts it back in place of what is there then. */
+  copyDisk(): { restore(): void } {
+    const copy = `${this.dir}-copy-${++started}`;
+    cpSync(this.dir, copy, { recursive: true });
+    return {
+      restore: () => {
+        rmSync(this.dir, { recursive: true, force: true });
+        cpSync(copy, this.dir, { recursive: true });
+      },
+    };
   }
 
   /** Removes the topology and the id that a stopped node keeps on its disk. */
@@ -123,7 +161,7 @@ export class KvNode {
 
   /** One question on a connection of its own; the node's errors are values. */
   async ask(...words: (string | number)[]): Promise<Reply> {
-    const connection = await Resp.open(this.port);
+    const connection = await Resp.open(this.#inner);
     try {
       return await connection.ask(words);
     } finally {
@@ -141,7 +179,7 @@ export class KvNode {
   async #authorized(...words: (string | number)[]): Promise<Reply> {
     const password = this.#conf['requirepass'];
     if (password === undefined) return this.ask(...words);
-    const connection = await Resp.open(this.port);
+    const connection = await Resp.open(this.#inner);
     try {
       await connection.call('AUTH', password);
       return await connection.ask(words);
@@ -186,5 +224,5 @@ export class KvNode {
   }
 }
 
-export const startNodes = (count: number, conf: Conf = {}): Promise<KvNode[]> =>
-  Promise.all(Array.from({ length: count }, () => KvNode.start(conf)));
+export const startNodes = (count: number, options: NodeOptions = {}): Promise<KvNode[]> =>
+  Promise.all(Array.from({ length: count }, () => KvNode.start(options)));

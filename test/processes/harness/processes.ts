@@ -14,6 +14,7 @@ const root = mkdtempSync(join(tmpdir(), 'kvctl-processes-'));
 const running = new Set<Child>();
 
 export interface Child {
+  readonly name: string;
   readonly pid: number;
   readonly log: string;
   readonly process: ChildProcess;
@@ -37,6 +38,7 @@ export function run(name: string, command: string, args: readonly string[]): Chi
   const child = spawn(command, args, { stdio: ['ignore', out, out], detached: true });
   closeSync(out);
   const started: Child = {
+    name,
     pid: child.pid ?? 0,
     log,
     process: child,
@@ -49,6 +51,9 @@ export function run(name: string, command: string, args: readonly string[]): Chi
   void started.ended.then(() => running.delete(started));
   return started;
 }
+
+/** Those that run. */
+export const children = (): readonly Child[] => [...running];
 
 export const hasEnded = (child: Child): boolean => !running.has(child);
 
@@ -72,13 +77,8 @@ export async function kill(child: Child): Promise<void> {
 }
 
 function endAll(): void {
-  killAll();
-  rmSync(root, { recursive: true, force: true });
-}
-
-/** Of this file, without waiting for their end. */
-export function killAll(): void {
   for (const child of running) signal(child, 'SIGKILL');
+  rmSync(root, { recursive: true, force: true });
 }
 
 process.on('exit', endAll);

@@ -8,8 +8,8 @@ export class RespError extends Error {}
 
 type Parsed = readonly [reply: Reply, next: number];
 
-/** Undefined while the reply is not complete. */
-function parse(bytes: Buffer, at: number): Parsed | undefined {
+/** The reply that begins at `at`, and where the next one begins. Undefined while it is not complete. */
+export function parse(bytes: Buffer, at: number): Parsed | undefined {
   const end = bytes.indexOf('\r\n', at);
   if (end < 0) return undefined;
   const line = bytes.toString('utf8', at + 1, end);

@@ -1,13 +1,9 @@
-/**
- * One test's own nodes, controller and writers, ended with the test. The check at the end is the same everywhere: the
- * nodes carry what is committed, one owner a slot, and each acknowledged write reads back.
- */
+/** One test's own nodes, clusters and writers, ended with the test; its controller may be shared with others. */
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { ClusterClient, Controller } from './controller.ts';
 import { Mixture, type MixtureOptions } from './mixture.ts';
 import { type Conf, KvNode, startNodes } from './nodes.ts';
-import { killAll, until } from './processes.ts';
+import { until } from './processes.ts';
 import { differences, missing } from './reading.ts';
 import { SLOTS, slotOf } from './slots.ts';
 import { type WriterOptions, Writers } from './writers.ts';
@@ -15,6 +11,8 @@ import { type WriterOptions, Writers } from './writers.ts';
 export interface SceneOptions {
   readonly nodes: number;
   readonly conf?: Conf;
+  /** Each node behind a proxy that its links can be broken at. */
+  readonly proxied?: boolean;
 }
 
 export interface CreateOptions {
@@ -25,34 +23,48 @@ export interface CreateOptions {
   readonly password?: string;
 }
 
+let scenes = 0;
+
 export class Scene {
   readonly nodes: KvNode[];
   readonly controller: Controller;
+  readonly namespace: string;
   /** Tells whoever reads the run a figure. */
   readonly note: (text: string) => void;
+  readonly #shared: boolean;
+  readonly #proxied: boolean;
   readonly #writers: { stop(): Promise<void> }[] = [];
+  readonly #clusters: ClusterClient[] = [];
+  readonly #impostors: KvNode[] = [];
 
-  private constructor(nodes: KvNode[], controller: Controller, note: (text: string) => void) {
-    this.nodes = nodes;
+  private constructor(controller: Controller, shared: boolean, options: SceneOptions, note: (text: string) => void) {
     this.controller = controller;
     this.note = note;
+    this.nodes = [];
+    this.namespace = shared ? `ns${++scenes}` : 'ns';
+    this.#shared = shared;
+    this.#proxied = options.proxied === true;
   }
 
-  static async begin({ nodes, conf = {} }: SceneOptions, note: (text: string) => void): Promise<Scene> {
-    try {
-      const [started, controller] = await Promise.all([startNodes(nodes, conf), Controller.start()]);
-      await controller.call('POST', '/namespaces', { namespace: 'ns' });
-      return new Scene(started, controller, note);
-    } catch (error) {
-      killAll();
-      throw error;
-    }
+  /** With a controller of its own, unless one that others use too is given. */
+  static async begin(options: SceneOptions, note: (text: string) => void, shared?: Controller): Promise<Scene> {
+    const [controller, nodes] = await Promise.all([
+      shared ?? Controller.start(),
+      startNodes(options.nodes, { conf: options.conf ?? {}, proxied: options.proxied === true }),
+    ]);
+    const scene = new Scene(controller, shared !== undefined, options, note);
+    scene.nodes.push(...nodes);
+    await controller.call('POST', '/namespaces', { namespace: scene.namespace });
+    return scene;
   }
 
   /** Ended first are the writers, whose clients would try for ever to reach what is ended next. */
   async end(): Promise<void> {
     await Promise.all(this.#writers.map((writers) => writers.stop()));
-    await Promise.all([...this.nodes.map((node) => node.kill()), this.controller.kill()]);
+    // Nobody is to look for nodes that are gone.
+    if (this.#shared) await Promise.all(this.#clusters.map((cluster) => cluster.request('DELETE', '').catch(() => {})));
+    await Promise.all([...this.nodes, ...this.#impostors].map((node) => node.kill()));
+    if (!this.#shared) await this.controller.kill();
   }
 
   node(index: number): KvNode {
@@ -68,19 +80,27 @@ export class Scene {
   }
 
   async add(conf: Conf = {}): Promise<KvNode> {
-    const node = await KvNode.start(conf);
+    const node = await KvNode.start({ conf, proxied: this.#proxied });
     this.nodes.push(node);
     return node;
   }
 
+  /** Another node at the address of one that is dead, which is not among the scene's nodes. */
+  async impostor(dead: KvNode): Promise<KvNode> {
+    const node = await KvNode.start({ port: dead.port });
+    this.#impostors.push(node);
+    return node;
+  }
+
   async create({ name = 'c', nodes = this.nodes, replicas, password = '' }: CreateOptions): Promise<ClusterClient> {
-    await this.controller.call('POST', '/namespaces/ns/clusters', {
+    await this.controller.call('POST', `/namespaces/${this.namespace}/clusters`, {
       name,
       nodes: nodes.map((node) => node.addr),
       replicas,
       password,
     });
-    const cluster = new ClusterClient(this.controller, 'ns', name);
+    const cluster = new ClusterClient(this.controller, this.namespace, name);
+    this.#clusters.push(cluster);
     await cluster.settled();
     return cluster;
   }
@@ -221,21 +241,6 @@ export class Scene {
       }
     }
   }
-}
-
-/** A test with a scene of its own; where it fails the controller's last words are shown. */
-export function scenario(name: string, options: SceneOptions, play: (scene: Scene) => Promise<void>): void {
-  test(name, { timeout: 120_000 }, async (t) => {
-    const scene = await Scene.begin(options, (text) => t.diagnostic(text));
-    try {
-      await play(scene);
-    } catch (error) {
-      t.diagnostic(scene.controller.log);
-      throw error;
-    } finally {
-      await scene.end();
-    }
-  });
 }
 
 function slotsOf(range: string): number[] {

@@ -1,0 +1,127 @@
+/** What is waited for, and asked, where masters fail. */
+import assert from 'node:assert/strict';
+import { type ClusterClient, hasProblem } from './controller.ts';
+import type { KvNode } from './nodes.ts';
+import { until } from './processes.ts';
+import type { Scene } from './scene.ts';
+import type { Writers } from './writers.ts';
+
+/** Waits until another node is master of the shard. */
+export async function replaced(
+  scene: Scene,
+  cluster: ClusterClient,
+  old: KvNode,
+  { shard = 0, within = 15_000 } = {},
+): Promise<KvNode> {
+  await cluster.until(
+    `${old.addr} is replaced`,
+    ({ shards }) => {
+      const master = shards[shard]?.nodes.find((node) => node.role === 'master');
+      return master !== undefined && master.addr !== old.addr && master.in_sync && master.says === 'master';
+    },
+    within,
+  );
+  return scene.masterOf(cluster, shard);
+}
+
+/**
+ * The dead master is replaced by this node: by itself, or, where the controller holds and says so, on our word. Whether
+ * it was near enough is the controller's to say.
+ */
+export async function replacedBy(scene: Scene, cluster: ClusterClient, old: KvNode, by: KvNode): Promise<KvNode> {
+  const isMaster = async () => (await cluster.master(0)).addr !== old.addr;
+  await until('it is replaced, or its loss is said while the replica answers', async () => {
+    if (await isMaster()) return true;
+    const { problems } = await cluster.status();
+    const said = problems.some(({ code }) => code === 'MASTER_DOWN' || code === 'MASTER_UNREACHABLE');
+    return said && (await statusOf(cluster, by))?.state === 'up';
+  });
+  if (!(await isMaster())) {
+    const body = { force: true, preferred_node_id: await idOf(cluster, by) };
+    const answer = await cluster.request('POST', '/shards/0/failover', body);
+    if (answer.status !== 200) scene.note(`${answer.status} ${answer.error?.message}`);
+  }
+  const promoted = await replaced(scene, cluster, old);
+  assert.equal(promoted.addr, by.addr);
+  return promoted;
+}
+
+export async function happened(cluster: ClusterClient, kind: string): Promise<number> {
+  return (await cluster.events()).filter((event) => event.kind === kind).length;
+}
+
+export const failovers = (cluster: ClusterClient): Promise<number> => happened(cluster, 'failover');
+
+export async function idOf(cluster: ClusterClient, node: KvNode): Promise<string> {
+  const found = (await cluster.get()).shards.flatMap((shard) => shard.nodes).find(({ addr }) => addr === node.addr);
+  if (found === undefined) throw new Error(`${node.addr} is no node of the cluster`);
+  return found.id;
+}
+
+export async function statusOf(cluster: ClusterClient, node: KvNode) {
+  return (await cluster.status()).shards.flatMap((shard) => shard.nodes).find(({ addr }) => addr === node.addr);
+}
+
+/** The only replica of the shard, or the first one. */
+export async function replicaOf(scene: Scene, cluster: ClusterClient, shard = 0): Promise<KvNode> {
+  const [replica] = await scene.replicasOf(cluster, shard);
+  if (replica === undefined) throw new Error(`shard ${shard} has no replica`);
+  return replica;
+}
+
+/** Numbered keys, written one after the other; answers their names. */
+export async function write(node: KvNode, prefix: string, count: number): Promise<readonly string[]> {
+  const keys = Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+  for (const [i, key] of keys.entries()) await node.call('SET', key, `${i}`);
+  return keys;
+}
+
+/** Waits until this replica may take its master's place by a planned change: its link is up and it is proven. */
+export async function mayBePromoted(cluster: ClusterClient, node: KvNode, shard = 0): Promise<void> {
+  const id = await idOf(cluster, node);
+  await cluster.until(`${node.addr} is in order`, ({ shards }) =>
+    (shards[shard]?.nodes ?? []).some((one) => one.id === id && one.in_sync && one.link === 'up'),
+  );
+  await until(`${node.addr} may be promoted`, async () => {
+    const plan = await cluster.request('POST', `/shards/${shard}/failover`, { preferred_node_id: id, dry_run: true });
+    if (plan.status !== 200) throw new Error(plan.error?.message);
+    return true;
+  });
+}
+
+export type Return = 'follows' | 'diverged' | 'unproven';
+
+/**
+ * The old master is back: it either follows, which nothing allows unless it holds what the shard holds, or is named
+ * with what to do.
+ */
+export async function backOrNamed(cluster: ClusterClient, old: KvNode): Promise<Return> {
+  const status = await cluster.until(`${old.addr} follows or is named`, ({ shards, problems }) => {
+    const node = shards.flatMap((shard) => shard.nodes).find((one) => one.addr === old.addr);
+    const follows = node?.membership === 'member' && node.in_sync && node.says === 'slave' && node.link === 'up';
+    return follows || problems.some(({ node: id, code }) => id === node?.id && /DIVERGED|UNPROVEN/.test(code));
+  });
+  return hasProblem(status, 'DIVERGED') ? 'diverged' : hasProblem(status, 'UNPROVEN') ? 'unproven' : 'follows';
+}
+
+/** Does what the problem's command says: its folder is emptied, and it is copied whole. */
+export async function emptied(node: KvNode): Promise<void> {
+  await node.kill();
+  node.wipe();
+  await node.start();
+}
+
+/** Whatever became of the old master: if it was named, it is emptied as it was told, and then all is well. */
+export async function settledAgain(
+  scene: Scene,
+  cluster: ClusterClient,
+  old: KvNode,
+  ...teams: readonly Writers[]
+): Promise<Return> {
+  const became = await backOrNamed(cluster, old);
+  const lost = await scene.lost(cluster, ...teams);
+  scene.note(`the old master ${became}; ${lost} acknowledged writes are missing`);
+  if (became === 'follows') assert.equal(lost, 0);
+  else await emptied(old);
+  return became;
+}

@@ -1,0 +1,49 @@
+/**
+ * A test is a situation: nodes, a controller, what befalls them, and the same check at the end. Those that do not
+ * disturb each other are played side by side under one controller, which most of their time is spent waiting for.
+ */
+import test, { after, before, suite, type TestContext } from 'node:test';
+import { Controller } from './controller.ts';
+import { Scene, type SceneOptions } from './scene.ts';
+
+type Play = (scene: Scene) => Promise<void>;
+export type Define = (name: string, options: SceneOptions, play: Play) => void;
+
+const TIMEOUT = 120_000;
+
+async function played(t: TestContext, options: SceneOptions, play: Play, shared?: Controller): Promise<void> {
+  const note = (text: string) => t.diagnostic(text);
+  const scene = await Scene.begin(options, note, shared);
+  try {
+    await play(scene);
+  } catch (error) {
+    // What other scenes made it say is of no interest.
+    const lines = scene.controller.log.split('\n');
+    t.diagnostic(lines.filter((line) => shared === undefined || line.includes(`"${scene.namespace}`)).join('\n'));
+    throw error;
+  } finally {
+    await scene.end();
+  }
+}
+
+/** A test with a controller of its own, after the other tests of its file. */
+export const scenario: Define = (name, options, play) => {
+  test(name, { timeout: TIMEOUT }, (t) => played(t, options, play));
+};
+
+/** Tests that are played so many at once, under one controller: none of them may touch it. */
+export function together(theme: string, atOnce: number, define: (scenario: Define) => void): void {
+  suite(theme, { concurrency: atOnce }, () => {
+    let controller: Controller | undefined;
+    before(async () => {
+      controller = await Controller.start();
+    });
+    after(() => controller?.kill());
+    define((name, options, play) => {
+      test(name, { timeout: TIMEOUT }, async (t) => {
+        if (controller === undefined) throw new Error('the controller did not start');
+        await played(t, options, play, controller);
+      });
+    });
+  });
+}
