@@ -7,6 +7,7 @@ import type { Intended } from '../operations/intended.ts';
 import type { Cancel, Duration, Runtime } from '../runtime/runtime.ts';
 import type { Fence, Revision, Store, Write } from '../store/port.ts';
 import type { ClusterEvent } from './events.ts';
+import type { EvidenceBatch, EvidenceLog } from './evidence.ts';
 import type { History } from './history.ts';
 import { legible } from './legible.ts';
 import { encode, stateKey, topologyKey } from './records.ts';
@@ -40,6 +41,7 @@ const outcomeUnknown = () =>
 
 export class Commits {
   readonly history: History;
+  readonly evidence: EvidenceLog;
   readonly #context: CommitsContext;
   #revisions: Revisions;
   #closed = false;
@@ -47,10 +49,11 @@ export class Commits {
   readonly #unstored: ClusterEvent[] = [];
   #storeSoon: Cancel | undefined;
 
-  constructor(context: CommitsContext, revisions: Revisions, history: History) {
+  constructor(context: CommitsContext, revisions: Revisions, history: History, evidence: EvidenceLog) {
     this.#context = context;
     this.#revisions = revisions;
     this.history = history;
+    this.evidence = evidence;
   }
 
   get revisions(): Revisions {
@@ -73,15 +76,30 @@ export class Commits {
     const events = this.stamp([happening], intended, intended);
     this.history.publish(events);
     this.#unstored.push(...events);
+    this.storeSoon();
+  }
+
+  /** What is noted of events and of evidence is stored in a moment, unless a commit takes it along before. */
+  storeSoon(): void {
     this.#storeSoon ??= this.#context.runtime.timers.after(STORE_NOTES_AFTER, () => {
       this.#storeSoon = undefined;
-      const writes = this.history.writes(this.#unstored.splice(0));
-      if (writes.length > 0) void this.#context.store.commit(writes, this.#context.fence);
+      const evidence = this.evidence.noted();
+      const writes = [...this.history.writes(this.#unstored.splice(0)), ...evidence.writes];
+      if (writes.length === 0) return;
+      void this.#context.store
+        .commit(writes, this.#context.fence)
+        .then(({ kind }) => evidence.ended(kind === 'committed' || kind === 'unknown'));
     });
   }
 
-  /** Both records and the events, or nothing. Never rejects. */
-  async write(after: Intended, events: readonly ClusterEvent[]): Promise<Written> {
+  /** Both records, the events and the evidence, or nothing. Never rejects. */
+  async write(after: Intended, events: readonly ClusterEvent[], evidence: EvidenceBatch): Promise<Written> {
+    const written = await this.#write(after, events, evidence);
+    evidence.ended(written.kind === 'written');
+    return written;
+  }
+
+  async #write(after: Intended, events: readonly ClusterEvent[], evidence: EvidenceBatch): Promise<Written> {
     const { store, fence } = this.#context;
     const { namespace, name } = after.cluster;
     const records = encode(after);
@@ -90,7 +108,7 @@ export class Commits {
       { key: stateKey(namespace, name), expected: this.#revisions.state, value: records.state },
     ];
     const told = this.history.writes([...this.#unstored.splice(0), ...events]);
-    const outcome = await store.commit([...writes, ...told], fence);
+    const outcome = await store.commit([...writes, ...told, ...evidence.writes], fence);
     switch (outcome.kind) {
       case 'committed':
         this.#revisions = { topology: outcome.revision, state: outcome.revision };

@@ -22,7 +22,7 @@ import {
   type WriteOptions,
 } from './control-plane.ts';
 import { checkNode, type NodeFacts } from './node-check.ts';
-import { encode, eventPrefix, namespaceKey, stateKey, topologyKey } from './records.ts';
+import { encode, eventPrefix, evidencePrefix, namespaceKey, stateKey, topologyKey } from './records.ts';
 import { alreadyExists, notFound, Refusal } from './refusal.ts';
 import type { Reign } from './reign.ts';
 
@@ -248,7 +248,8 @@ export class Registry {
     reign.setAside.delete(owner);
     await reign.claims.settle(owner, undefined);
     const { store } = this.#context;
-    const { entries } = await store.list(eventPrefix(namespace, name));
+    const kept = await Promise.all([eventPrefix, evidencePrefix].map((prefix) => store.list(prefix(namespace, name))));
+    const entries = kept.flatMap((list) => list.entries);
     await store.commit(
       entries.map((entry) => ({ key: entry.key, expected: undefined, value: null })),
       reign.leadership.fence,

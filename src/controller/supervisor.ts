@@ -14,6 +14,7 @@ import type { Cancel, Duration, Instant } from '../runtime/runtime.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { Commits, type CommitsContext, RETRY_COMMIT, type Revisions } from './commits.ts';
 import type { ClusterEvent } from './events.ts';
+import { EvidenceLog } from './evidence.ts';
 import type { History } from './history.ts';
 import { JobRunner } from './job-runner.ts';
 import { legible } from './legible.ts';
@@ -78,7 +79,9 @@ export class Supervisor {
   constructor(context: SupervisorContext, intended: Intended, revisions: Revisions, history: History) {
     this.#context = context;
     this.#intended = intended;
-    this.#commits = new Commits(context, revisions, history);
+    const { namespace, name } = intended.cluster;
+    const evidence = new EvidenceLog(context.store, namespace, name, intended.nextEvent);
+    this.#commits = new Commits(context, revisions, history, evidence);
     const now = context.runtime.clock.now();
     this.#watchingSince = now;
     this.#committedAt = now;
@@ -119,6 +122,10 @@ export class Supervisor {
 
   get history(): History {
     return this.#commits.history;
+  }
+
+  get evidence(): EvidenceLog {
+    return this.#commits.evidence;
   }
 
   get intended(): Intended {
@@ -245,8 +252,9 @@ export class Supervisor {
     this.#moveWaitsFor = decision.moveWaitsFor;
     this.#settled = decision.settled;
     this.#nodes.pace(paces(world, decision.reports));
+    if (this.evidence.observe(world, decision.reports)) this.#commits.storeSoon();
     if (decision.proposal !== undefined) {
-      this.#commit(decision.proposal, undefined);
+      this.#commit(world, decision.proposal, undefined);
       return;
     }
     if (this.#takeCommand(world)) return;
@@ -271,7 +279,7 @@ export class Supervisor {
     const waiting = this.#commands.shift();
     if (waiting === undefined) return false;
     try {
-      this.#commit(waiting.command(world), waiting);
+      this.#commit(world, waiting.command(world), waiting);
       return true;
     } catch (error) {
       waiting.reject(this.#refusalOf(error));
@@ -306,15 +314,16 @@ export class Supervisor {
     this.#wake = { at, cancel };
   }
 
-  #commit(proposal: Proposal, waiting: Waiting | undefined): void {
+  #commit(world: World, proposal: Proposal, waiting: Waiting | undefined): void {
     this.#committing = true;
-    void this.#commitNow(proposal, waiting).finally(() => {
+    void this.#commitNow(world, proposal, waiting).finally(() => {
       this.#committing = false;
       this.#input();
     });
   }
 
-  async #commitNow(proposal: Proposal, waiting: Waiting | undefined): Promise<void> {
+  /** `world`: what it was decided from. */
+  async #commitNow(world: World, proposal: Proposal, waiting: Waiting | undefined): Promise<void> {
     const before = this.#intended;
     const events = this.#commits.stamp(proposal.events, before, proposal.next);
     const floors = withFloors(this.world(), proposal.next);
@@ -329,7 +338,8 @@ export class Supervisor {
       await this.#pause(RETRY_COMMIT);
       return;
     }
-    const written = await this.#commits.write(after, events);
+    const evidence = this.evidence.withCommit(world, this.#reports, proposal);
+    const written = await this.#commits.write(after, events, evidence);
     switch (written.kind) {
       case 'written':
         this.#accept(before, after, events);

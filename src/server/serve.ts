@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { Api, ApiLog } from '../api/context.ts';
 import { createApi, listen } from '../api/server.ts';
 import { Controller } from '../controller/controller.ts';
-import { EVENT_PREFIX } from '../controller/records.ts';
+import { EVENT_PREFIX, EVIDENCE_PREFIX } from '../controller/records.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
 import type { Duration, Runtime } from '../runtime/runtime.ts';
 import { openEmbeddedStore } from '../store/embedded/embedded-store.ts';
@@ -34,7 +34,7 @@ export async function serve(runtime: Runtime, settings: ServeSettings): Promise<
     dir: settings.dataDir,
     address: identity,
     runtime,
-    historyPrefix: EVENT_PREFIX,
+    historyPrefixes: [EVENT_PREFIX, EVIDENCE_PREFIX],
   });
   const controller = new Controller({ runtime, store, identity, log: settings.log, policy: settings.policy });
   const api = createApi({ plane: controller, version: settings.version, log: settings.log, runtime });

@@ -12,7 +12,7 @@ const store = await openEmbeddedStore({
   dir: process.argv[2] ?? '',
   address: 'child:1',
   runtime: nodeRuntime(),
-  historyPrefix: '/history/',
+  historyPrefixes: ['/events/', '/history/'],
   reserve: Number(process.argv[3]),
 });
 const { fence } = await new Promise<Leadership>((resolve) => {

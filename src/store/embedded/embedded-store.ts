@@ -32,8 +32,8 @@ export interface EmbeddedStoreOptions {
   /** Where this process serves, told to a second one that wants the folder. */
   readonly address: string;
   readonly runtime: Runtime;
-  /** Commits with no key outside this prefix answer `failed` when the disk is full, while the others still find room. */
-  readonly historyPrefix?: string;
+  /** Commits with no key outside these prefixes answer `failed` when the disk is full, while the others still find room. */
+  readonly historyPrefixes?: readonly string[];
   /** Bytes kept for those others; default 8 MiB. Less than 5 MiB may not outlast a full disk: the log needs that much. */
   readonly reserve?: number;
 }
@@ -44,7 +44,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const settings: Settings = {
     dir,
     holder: { pid: process.pid, address, since: new Date(runtime.clock.wall()).toISOString() },
-    history: options.historyPrefix ?? '',
+    history: options.historyPrefixes ?? [],
     reserve: options.reserve ?? RESERVE,
   };
   // Compiled packages hold .js where the checkout holds .ts.

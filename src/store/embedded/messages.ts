@@ -6,8 +6,8 @@ export interface Settings {
   readonly dir: string;
   /** Said to a second process that wants the folder. */
   readonly holder: { readonly pid: number; readonly address: string; readonly since: string };
-  /** Commits whose keys all start with it are given up first when the disk is full; empty: none are. */
-  readonly history: string;
+  /** Commits whose keys all start with one of these are given up first when the disk is full. */
+  readonly history: readonly string[];
   /** Bytes kept free for the other commits. */
   readonly reserve: number;
 }

@@ -176,8 +176,8 @@ class Keeper {
 /** Taking history away makes room: that is always tried. */
 function isHistory(writes: readonly Write[]): boolean {
   const { history } = settings;
-  if (history === '' || writes.every(({ value }) => value === null)) return false;
-  return writes.every(({ key }) => key.startsWith(history));
+  if (writes.every(({ value }) => value === null)) return false;
+  return writes.every(({ key }) => history.some((prefix) => key.startsWith(prefix)));
 }
 
 try {
