@@ -102,7 +102,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'a pause is taken for a death',
     edits: [
-      { file: 'decisions/world.ts', find: 'tolerance: 3_000', replace: 'tolerance: 300' },
+      { file: 'operations/settings.ts', find: 'tolerance: 3_000', replace: 'tolerance: 300' },
       { file: 'decisions/world.ts', find: 'witnessSilence: 4', replace: 'witnessSilence: 0' },
       { file: 'decisions/liveness.ts', find: 'master.timeouts < 2', replace: 'master.timeouts < 1' },
     ],

@@ -5,6 +5,7 @@ import type { ControllerHost } from './controllers.ts';
 import type { DiskImage } from './disk.ts';
 import type { Machine } from './machine.ts';
 import { StageView } from './stage-view.ts';
+import type { Acknowledged } from './traffic.ts';
 
 /** Something with an address: a node or a controller. */
 export interface Party {
@@ -15,12 +16,14 @@ export interface Party {
 /** How long a master that came back empty may take to be replaced, and what is in flight at the end of it. */
 const EMPTY_FOR = 1_300;
 
+/** These acknowledged writes may be gone by what befell their nodes, and no controller could help it. */
+export type Disaster = (write: Acknowledged) => boolean;
+
 /** What ends a fault is none. */
 const MENDING = new Set(['start', 'wake', 'heal', 'start-controller', 'wake-controller', 'store-up']);
 
 export class StageFaults extends StageView {
-  /** What these hosts acknowledged in this time may be gone by what befell them, and no controller could help it. */
-  disasters: { readonly hosts: ReadonlySet<string>; readonly from: Instant; readonly to: Instant }[] = [];
+  disasters: Disaster[] = [];
 
   #did(kind: string, ...parties: readonly Party[]): void {
     this.world.note([kind, ...parties.map(({ name }) => name)].join(' '));
@@ -60,7 +63,7 @@ export class StageFaults extends StageView {
       const masters = this.invariants.cluster?.shards.map((shard) => shard.nodes.find((node) => node.master)) ?? [];
       const still = masters.some((node) => node !== undefined && this.world.atAddress(node.address) === machine);
       machine.losePower(diedAt - (still ? 0 : data), diedAt - files);
-      if (!still) this.disasters.push({ hosts: new Set([machine.host]), from: diedAt - data, to: diedAt });
+      if (!still) this.disasters.push(({ host, at }) => host === machine.host && diedAt - data <= at && at <= diedAt);
       this.start(machine);
     });
   }
@@ -78,12 +81,12 @@ export class StageFaults extends StageView {
    */
   async emptyMaster(index: number, after: Duration, image?: DiskImage): Promise<void> {
     const machine = this.master(index);
-    const hosts = new Set([machine, ...this.replicas(index)].map(({ host }) => host));
+    const { slots } = this.shard(index);
     const { life } = machine;
     const since = this.now;
     const { leader, storeFaults } = this.world;
     const lostBefore = storeFaults.lostAnswerAt;
-    let watched = this.#watches(leader);
+    let watched = this.watched(leader);
     this.kill(machine);
     if (image === undefined) this.wipe(machine);
     else this.restoreDisk(machine, image);
@@ -92,14 +95,16 @@ export class StageFaults extends StageView {
     });
     for (let i = 0; i < EMPTY_FOR / 100; i++) {
       await this.sleep(100);
-      watched &&= this.#watches(leader);
+      watched &&= this.watched(leader);
     }
     if (!watched || storeFaults.lostAnswerAt !== lostBefore)
-      this.disasters.push({ hosts, from: 0, to: since + EMPTY_FOR });
+      this.disasters.push(
+        ({ slot, at }) => slots.some(({ from, to }) => from <= slot && slot <= to) && at <= since + EMPTY_FOR,
+      );
   }
 
-  /** The same controller as before leads, sees and can write. */
-  #watches(leader: ControllerHost | undefined): boolean {
+  /** A controller leads, sees and can write: this one. */
+  watched(leader: ControllerHost | undefined = this.world.leader): boolean {
     const { world } = this;
     const sees = world.controller !== undefined && !world.storeTroubled && !world.network.troubled;
     return sees && leader !== undefined && world.leader === leader;
