@@ -12,9 +12,7 @@ export function judge(missing: readonly Acknowledged[], stage: Stage, planned: b
   const forbidden: Acknowledged[] = [];
   for (const write of missing) {
     if (invariants.slotOnly.has(write.slot)) continue;
-    const gone = stage.disasters.some(
-      ({ hosts, from, to }) => hosts.has(write.host) && from <= write.at && write.at <= to,
-    );
+    const gone = stage.disasters.some((took) => took(write));
     if (gone || mayBeLost(write, stage) || servedTwice(write, stage)) permitted++;
     else forbidden.push(write);
   }

@@ -1,5 +1,5 @@
 /** What may befall nodes, links, controllers and the store; each act is noted and counted. */
-import type { Cancel, Duration, Instant } from '../runtime/runtime.ts';
+import type { Cancel, Duration } from '../runtime/runtime.ts';
 import type { Reach } from '../store/memory/link.ts';
 import type { ControllerHost } from './controllers.ts';
 import type { DiskImage } from './disk.ts';
