@@ -37,6 +37,7 @@ const nobody: ControlPlane = {
   settings: unreachable,
   changeSettings: unreachable,
   events: unreachable,
+  evidence: unreachable,
   watchEvents: unreachable,
   createCluster: unreachable,
   importCluster: unreachable,

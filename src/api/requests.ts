@@ -96,6 +96,12 @@ export const EventsQuery = Type.Object({
   ),
 });
 
+const KeptLimit = Type.Optional(
+  Type.String({ pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$', description: 'how many at most, 1 to 200; 20 by default' }),
+);
+export const WhyQuery = Type.Object({ limit: KeptLimit });
+export const ClusterWhyQuery = Type.Object({ shard: Type.Optional(Shard), limit: KeptLimit });
+
 export const NewNamespace = Type.Object(
   { namespace: Name, ...WriteMembers },
   { title: 'NewNamespace', examples: [{ namespace: 'test-ns' }] },

@@ -4,6 +4,7 @@
  */
 import { type Static, type TSchema, Type } from 'typebox';
 import type { ClusterEvent } from '../controller/events.ts';
+import type { Evidence } from '../controller/evidence-record.ts';
 import { type RefusalCode, refusals } from '../controller/refusal.ts';
 import type { ClusterStatus } from '../controller/status.ts';
 
@@ -123,15 +124,17 @@ const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null
 const words = <const T extends readonly string[]>(...list: T) => Type.Enum([...list], { type: 'string' });
 const Role = words('master', 'slave');
 
+const State = words(
+  ...(['unknown', 'up', 'loading', 'denied', 'masterdown', 'wrong-id', 'busy', 'refused', 'silent'] as const),
+  'garbled',
+);
+
 const NodeStatusBody = Type.Object(
   {
     id: Type.String(),
     addr: Type.String(),
     role: Role,
-    state: words(
-      ...(['unknown', 'up', 'loading', 'denied', 'masterdown', 'wrong-id', 'busy', 'refused', 'silent'] as const),
-      'garbled',
-    ),
+    state: State,
     membership: words('member', 'away', 'leaving'),
     since: Type.Number({ description: 'milliseconds since 1970 at which it entered `state`' }),
     reason: nullable(Type.String()),
@@ -244,6 +247,65 @@ const EventShape = Type.Object(
   { title: 'Event' },
 );
 
+const EvidenceNodeBody = Type.Object({
+  id: Type.String(),
+  addr: Type.String(),
+  role: Role,
+  membership: words('member', 'away'),
+  state: State,
+  reason: nullable(Type.String()),
+  says: nullable(Role),
+  sequence: nullable(Type.Integer()),
+  link: nullable(words('up', 'down', 'sync')),
+  silence: nullable(Type.Number({ description: 'seconds since it heard its master' })),
+  answered_ago: nullable(Type.Number({ description: 'milliseconds since its last answer' })),
+  witness: nullable(words('for', 'against', 'silent', 'none')),
+  refusals: nullable(
+    Type.Array(Type.String(), {
+      description: 'why it may not be promoted, or may not follow; empty: it may; null: nobody asked',
+    }),
+  ),
+});
+
+const EvidenceShape = Type.Object(
+  {
+    id: Type.Integer(),
+    at: Type.Number({ description: 'milliseconds since 1970: when it was first so' }),
+    last_at: Type.Number({ description: 'milliseconds since 1970: when it was last so' }),
+    count: Type.Integer({ description: 'how often it came to this within a short while' }),
+    version: Type.Integer(),
+    shard: Type.String(),
+    kind: Type.String({
+      description:
+        'the kind of the event where something was done, such as `failover`; otherwise `waits`, `holds`, `answers`, `fences` or `refuses`',
+    }),
+    acted: Type.Boolean({ description: 'something was committed' }),
+    outcome: Type.String({ description: 'one sentence' }),
+    waiting_for: nullable(Type.String()),
+    by: Type.String(),
+    verdict: nullable(
+      Type.Object({
+        kind: words('alive', 'suspect', 'dead'),
+        how: nullable(Type.String()),
+        because: nullable(Type.String()),
+      }),
+    ),
+    break_age: nullable(Type.Number({ description: 'milliseconds since the break' })),
+    floor: Type.Integer({ description: 'the highest sequence that the master was known to have reached' }),
+    eligible_from: Type.Integer({ description: 'what a candidate must have reached' }),
+    settings: Type.Object({
+      tolerance_ms: Type.Integer(),
+      max_lag_ms: Type.Integer(),
+      no_witness_hold_ms: Type.Integer(),
+      diverged: Type.String(),
+      paused: Type.Boolean(),
+    }),
+    nodes: Type.Array(EvidenceNodeBody),
+    nodes_omitted: Type.Integer({ description: 'nodes that found no room in the record' }),
+  },
+  { title: 'Evidence' },
+);
+
 const JudgedBody = Type.Object({
   node: Type.String(),
   sequence: nullable(Type.Integer()),
@@ -265,4 +327,5 @@ type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : 
 type Fits<Value extends Shape, Shape> = Value;
 
 export const StatusBody = Type.Unsafe<Fits<ClusterStatus, Frozen<Static<typeof StatusShape>>>>(StatusShape);
+export const EvidenceBody = Type.Unsafe<Fits<Evidence, Frozen<Static<typeof EvidenceShape>>>>(EvidenceShape);
 export const EventBody = Type.Unsafe<Fits<ClusterEvent, Frozen<Static<typeof EventShape>>>>(EventShape);

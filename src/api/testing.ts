@@ -12,6 +12,7 @@ import type {
   WriteOptions,
 } from '../controller/control-plane.ts';
 import type { ClusterEvent } from '../controller/events.ts';
+import type { Evidence } from '../controller/evidence-record.ts';
 import { alreadyExists, invalid, notFound, Refusal } from '../controller/refusal.ts';
 import {
   type NodeChange,
@@ -28,15 +29,8 @@ import { seededRandom } from '../runtime/seeded-random.ts';
 import { type Address, formatAddress } from '../topology/address.ts';
 import { type Cluster, NEW_NODE, type Node, nodeOf, nodesOf, type Shard, withNode } from '../topology/cluster.ts';
 import { isName, NAME_RULE, newNodeId, newShardId } from '../topology/ids.ts';
-import {
-  formatRange,
-  NO_SLOTS,
-  type SlotRange,
-  type SlotSet,
-  splitEvenly,
-  subtract,
-  union,
-} from '../topology/slots.ts';
+import { NO_SLOTS, type SlotRange, type SlotSet, splitEvenly, subtract, union } from '../topology/slots.ts';
+import { CREATED_AT, evidenceOf, statusOf } from './testing-views.ts';
 
 /** What a write was given, for assertions. */
 export interface Asked {
@@ -49,11 +43,10 @@ interface Held {
   view: ClusterView;
   paused: { readonly until: number | null; readonly by: string } | null;
   readonly events: ClusterEvent[];
+  readonly evidence: Evidence[];
   settings: Partial<ClusterSettings>;
   readonly watchers: Set<(event: ClusterEvent) => void>;
 }
-
-const CREATED_AT = 1_686_101_693;
 
 export class FakePlane implements ControlPlane {
   readonly asked: Asked[] = [];
@@ -105,6 +98,20 @@ export class FakePlane implements ControlPlane {
     return this.#held(name)
       .events.filter(({ id }) => id > after)
       .slice(0, limit);
+  }
+
+  async evidence(name: ClusterName, ref: ShardRef | undefined, limit: number): Promise<readonly Evidence[]> {
+    const { evidence } = this.#held(name);
+    const id = ref === undefined || 'id' in ref ? ref?.id : this.#shardAt(name, ref).id;
+    return evidence.filter(({ shard }) => id === undefined || shard === id).slice(0, limit);
+  }
+
+  /** Something was decided about a shard; the newest comes first. */
+  decide(name: ClusterName, index: number, more: Partial<Evidence> = {}): Evidence {
+    const { evidence, view } = this.#held(name);
+    const one = { ...evidenceOf(view.cluster, this.#shardAt(name, { index }), evidence.length), ...more };
+    evidence.unshift(one);
+    return one;
   }
 
   watchEvents(name: ClusterName, on: (event: ClusterEvent) => void): { close(): void } {
@@ -399,6 +406,7 @@ export class FakePlane implements ControlPlane {
       view: { cluster, moves: [] },
       paused: null,
       settings: {},
+      evidence: [],
       events: [],
       watchers: new Set(),
     });
@@ -416,46 +424,6 @@ export class FakePlane implements ControlPlane {
     const history = { floor: 0, eligibleFrom: 0, damping: null, dataLost: null };
     return { id: newShardId(this.#random), master, nodes, slots, lineage, ...history };
   }
-}
-
-function statusOf(cluster: Cluster, paused: ClusterStatus['paused']): ClusterStatus {
-  const { namespace, name, version } = cluster;
-  return {
-    namespace,
-    cluster: name,
-    version,
-    state: 'ok',
-    paused,
-    slots_served: 16384,
-    shards: cluster.shards.map((shard, index) => ({
-      id: shard.id,
-      index,
-      slots: shard.slots.map(formatRange),
-      nodes: shard.nodes.map((node) => ({
-        id: node.id,
-        addr: formatAddress(node.address),
-        role: node.id === shard.master ? 'master' : 'slave',
-        state: 'up',
-        membership: node.membership,
-        since: CREATED_AT * 1000,
-        reason: null,
-        says: node.id === shard.master ? 'master' : 'slave',
-        version,
-        sequence: 0,
-        link: node.id === shard.master ? null : 'up',
-        lag: node.id === shard.master ? null : 0,
-        latency: 0.2,
-        answered_ago: 400,
-        in_sync: true,
-        server_version: '2.14.0',
-        priority: node.priority,
-        no_failover: node.noFailover,
-      })),
-    })),
-    leaving: [],
-    problems: [],
-    operations: [],
-  };
 }
 
 export const TESTER: Caller = { name: 'test' };

@@ -8,6 +8,7 @@ import type { Address } from '../topology/address.ts';
 import type { Cluster } from '../topology/cluster.ts';
 import type { SlotRange } from '../topology/slots.ts';
 import type { ClusterEvent } from './events.ts';
+import type { Evidence } from './evidence-record.ts';
 import type { NodeChange, SettingsChange, SettingsView } from './settings-changes.ts';
 import type { ClusterStatus } from './status.ts';
 
@@ -85,6 +86,11 @@ export interface ControlPlane {
   settings(name: ClusterName): SettingsView;
   /** Newest last, with an id above `after`, at most `limit`. Throws `not_found`. */
   events(name: ClusterName, after: number, limit: number): Promise<readonly ClusterEvent[]>;
+  /**
+   * What the last decisions were made from, the newest first, at most `limit`; of one shard where it is named, also of
+   * one that is gone if it is named by its id. Throws `not_found` for an unknown cluster or index.
+   */
+  evidence(name: ClusterName, shard: ShardRef | undefined, limit: number): Promise<readonly Evidence[]>;
   /** Calls with each event from now on until closed; never waits for `on`. Throws `not_found`. */
   watchEvents(name: ClusterName, on: (event: ClusterEvent) => void): { close(): void };
 

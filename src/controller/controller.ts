@@ -22,6 +22,7 @@ import {
 } from './control-plane.ts';
 import { describe, moveViews } from './describe.ts';
 import type { ClusterEvent } from './events.ts';
+import type { Evidence } from './evidence-record.ts';
 import { failOver } from './failover-request.ts';
 import { addNode, addShard, type JoiningNode, resetUnclaimed } from './joining.ts';
 import { Leadership } from './leadership.ts';
@@ -160,6 +161,12 @@ export class Controller implements ControlPlane {
 
   events(name: ClusterName, after: number, limit: number): Promise<readonly ClusterEvent[]> {
     return this.#supervisor(name).history.read(after, limit);
+  }
+
+  async evidence(name: ClusterName, ref: ShardRef | undefined, limit: number): Promise<readonly Evidence[]> {
+    const { evidence, intended } = this.#supervisor(name);
+    const named = ref === undefined || 'id' in ref ? ref?.id : changes.findShard(intended.cluster, ref).shard.id;
+    return evidence.read(named, limit);
   }
 
   watchEvents(name: ClusterName, on: (event: ClusterEvent) => void): { close(): void } {

@@ -8,6 +8,7 @@ import { operationRoutes } from './operations.ts';
 import { settingsRoutes } from './settings.ts';
 import { shardRoutes } from './shards.ts';
 import { systemRoutes } from './system.ts';
+import { whyRoutes } from './why.ts';
 
 export function allRoutes(api: Api, context: ApiContext): void {
   namespaceRoutes(api, context);
@@ -17,6 +18,7 @@ export function allRoutes(api: Api, context: ApiContext): void {
   moveRoutes(api, context);
   operationRoutes(api, context);
   settingsRoutes(api, context);
+  whyRoutes(api, context);
   eventRoutes(api, context);
   systemRoutes(api, context);
 }

@@ -1994,6 +1994,122 @@ export interface paths {
       };
     };
   };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/why": {
+    /** What the last decisions about a cluster were made from, as it was stored with them */
+    get: {
+      parameters: {
+        query?: {
+          /** the index in the list as a decimal, or the id: `sh-` and 12 letters or digits */
+          shard?: string | undefined;
+          /** how many at most, 1 to 200; 20 by default */
+          limit?: string | undefined;
+        } | undefined;
+        header?: never;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: never;
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: {
+                evidence: components['schemas']["Evidence"][];
+              };
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/shards/{shard}/why": {
+    /** What the last decisions about a shard were made from, as it was stored with them */
+    get: {
+      parameters: {
+        query?: {
+          /** how many at most, 1 to 200; 20 by default */
+          limit?: string | undefined;
+        } | undefined;
+        header?: never;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+          /** the index in the list as a decimal, or the id: `sh-` and 12 letters or digits */
+          shard: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: never;
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: {
+                evidence: components['schemas']["Evidence"][];
+              };
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
   "/api/v1/namespaces/{namespace}/clusters/{cluster}/events": {
     /** What happened to a cluster, as a list or as a stream */
     get: {
@@ -2236,6 +2352,59 @@ export interface components {
       shard?: string | undefined;
       node?: string | undefined;
       evidence?: unknown | undefined;
+    };
+    Evidence: {
+      id: number;
+      /** milliseconds since 1970: when it was first so */
+      at: number;
+      /** milliseconds since 1970: when it was last so */
+      last_at: number;
+      /** how often it came to this within a short while */
+      count: number;
+      version: number;
+      shard: string;
+      /** the kind of the event where something was done, such as `failover`; otherwise `waits`, `holds`, `answers`, `fences` or `refuses` */
+      kind: string;
+      /** something was committed */
+      acted: boolean;
+      /** one sentence */
+      outcome: string;
+      waiting_for: (string | null);
+      by: string;
+      verdict: ({
+        kind: ("alive" | "suspect" | "dead");
+        how: (string | null);
+        because: (string | null);
+      } | null);
+      break_age: (number | null);
+      /** the highest sequence that the master was known to have reached */
+      floor: number;
+      /** what a candidate must have reached */
+      eligible_from: number;
+      settings: {
+        tolerance_ms: number;
+        max_lag_ms: number;
+        no_witness_hold_ms: number;
+        diverged: string;
+        paused: boolean;
+      };
+      nodes: {
+        id: string;
+        addr: string;
+        role: ("master" | "slave");
+        membership: ("member" | "away");
+        state: ("unknown" | "up" | "loading" | "denied" | "masterdown" | "wrong-id" | "busy" | "refused" | "silent" | "garbled");
+        reason: (string | null);
+        says: (("master" | "slave") | null);
+        sequence: (number | null);
+        link: (("up" | "down" | "sync") | null);
+        silence: (number | null);
+        answered_ago: (number | null);
+        witness: (("for" | "against" | "silent" | "none") | null);
+        refusals: (string[] | null);
+      }[];
+      /** nodes that found no room in the record */
+      nodes_omitted: number;
     };
     Failover: {
       /** 40 letters and digits: a node of this shard that may be promoted; absent or "" leaves the choice open */

@@ -1,0 +1,94 @@
+/** What a control plane in memory says of its clusters: all is well. */
+import type { Evidence } from '../controller/evidence-record.ts';
+import type { ClusterStatus } from '../controller/status.ts';
+import { formatAddress } from '../topology/address.ts';
+import type { Cluster, Shard } from '../topology/cluster.ts';
+import { formatRange } from '../topology/slots.ts';
+
+/** Seconds since 1970. */
+export const CREATED_AT = 1_686_101_693;
+
+export function statusOf(cluster: Cluster, paused: ClusterStatus['paused']): ClusterStatus {
+  const { namespace, name, version } = cluster;
+  return {
+    namespace,
+    cluster: name,
+    version,
+    state: 'ok',
+    paused,
+    slots_served: 16384,
+    shards: cluster.shards.map((shard, index) => ({
+      id: shard.id,
+      index,
+      slots: shard.slots.map(formatRange),
+      nodes: shard.nodes.map((node) => ({
+        id: node.id,
+        addr: formatAddress(node.address),
+        role: node.id === shard.master ? 'master' : 'slave',
+        state: 'up',
+        membership: node.membership,
+        since: CREATED_AT * 1000,
+        reason: null,
+        says: node.id === shard.master ? 'master' : 'slave',
+        version,
+        sequence: 0,
+        link: node.id === shard.master ? null : 'up',
+        lag: node.id === shard.master ? null : 0,
+        latency: 0.2,
+        answered_ago: 400,
+        in_sync: true,
+        server_version: '2.14.0',
+        priority: node.priority,
+        no_failover: node.noFailover,
+      })),
+    })),
+    leaving: [],
+    problems: [],
+    operations: [],
+  };
+}
+
+/** A decision about a shard in which nothing was done; `before`: how many there were. */
+export function evidenceOf(cluster: Cluster, shard: Shard, before: number): Evidence {
+  const at = CREATED_AT * 1_000 + before;
+  return {
+    id: at * 1_000,
+    at,
+    last_at: at,
+    count: 1,
+    version: cluster.version,
+    shard: shard.id,
+    kind: 'holds',
+    acted: false,
+    outcome: 'nobody is promoted',
+    waiting_for: null,
+    by: 'controller',
+    verdict: null,
+    break_age: null,
+    floor: 0,
+    eligible_from: 0,
+    settings: {
+      tolerance_ms: 3_000,
+      max_lag_ms: 10_000,
+      no_witness_hold_ms: 15_000,
+      diverged: 'resync',
+      paused: false,
+    },
+    nodes: shard.nodes.map((node) => ({
+      id: node.id,
+      addr: formatAddress(node.address),
+      role: node.id === shard.master ? 'master' : 'slave',
+      membership: node.membership,
+      state: 'up',
+      reason: null,
+      says: null,
+      sequence: 0,
+      link: null,
+      silence: null,
+      answered_ago: 40,
+      witness: null,
+      refusals: null,
+    })),
+    nodes_omitted: 0,
+  };
+}
