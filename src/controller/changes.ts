@@ -3,7 +3,7 @@
  * stands in the way.
  */
 
-import { forcedFailover } from '../decisions/failover.ts';
+import { forcedFailover, handedOver } from '../decisions/failover.ts';
 import { judgeMaster } from '../decisions/liveness.ts';
 import { choosePromotion, type Judged, whyNot } from '../decisions/promotion.ts';
 import { carries } from '../decisions/seen.ts';
@@ -264,7 +264,8 @@ export function planFailover(world: World, ref: ShardRef, preferred: NodeId | un
   const askedSince = planned
     ? Number.NEGATIVE_INFINITY
     : (world.view(shard.master)?.brokeAt ?? Number.NEGATIVE_INFINITY);
-  const promotion = choosePromotion(world, shard, { askedSince, force: false, linked: planned, preferred });
+  const wanted = { askedSince, force: false, linked: planned, preferred, handedOver: handedOver(world, shard) };
+  const promotion = choosePromotion(world, shard, wanted);
   return {
     shard: shard.id,
     master: shard.master,
@@ -395,7 +396,8 @@ export function failOverDeadMaster(
     );
   }
   const askedSince = world.view(shard.master)?.brokeAt ?? Number.NEGATIVE_INFINITY;
-  const promotion = choosePromotion(world, shard, { askedSince, force, linked: false, preferred });
+  const wanted = { askedSince, force, linked: false, preferred, handedOver: handedOver(world, shard) };
+  const promotion = choosePromotion(world, shard, wanted);
   if (promotion.kind === 'hold') throw nobody(index, preferred, promotion.judged);
   return forcedFailover(world, shard, promotion.node, promotion.sequence, promotion.mayLose, promotion.judged, by);
 }

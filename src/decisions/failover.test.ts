@@ -55,6 +55,7 @@ test('the event says who, why, and what may be lost', () => {
     sequence: 880,
     known_missing: 20,
     refused: ['c: loading'],
+    passed_over: [],
   });
 });
 

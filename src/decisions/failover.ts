@@ -18,15 +18,17 @@ import { masterOf, type Node, newestEntry, type Shard, shardOf, withShard } from
 import type { NodeId, Sequence, ShardId, Version } from '../topology/ids.ts';
 import { formatRange, subtract, union } from '../topology/slots.ts';
 import { judgeMaster, type Verdict } from './liveness.ts';
-import { choosePromotion, type Judged, whyNot } from './promotion.ts';
+import { choosePromotion, type Judged, overWhom, whyNot } from './promotion.ts';
 import { DETECTION, type Happening, type Proposal, soonest, type World } from './world.ts';
 
 /** What was found of one shard's master, kept for the report also when nothing is done. */
 export interface ShardReport {
   readonly shard: ShardId;
   readonly verdict: Verdict;
-  /** Set once its master is dead: whom it could be. */
+  /** Set once its master is dead: whom it could be, and each other one with the reason why not. */
   readonly judged: readonly Judged[] | null;
+  /** Who is, or would be, promoted; null while nobody is. */
+  readonly candidate: NodeId | null;
 }
 
 export interface FailoverDecision {
@@ -73,6 +75,7 @@ export function promoted(
           highest: Math.max(node.highest, p0),
           proof: { entry: version, how: 'master' },
           attaching: null,
+          cutOff: false,
         };
       }
       return stays(node) ? { ...node, attaching: 'within' } : { ...node, membership: 'away', attaching: null };
@@ -164,7 +167,7 @@ function moveToSettle(world: World, shard: Shard, brokeAt: Instant): Instant | u
 }
 
 /** What a new master of this shard must have, lest slots that were moved to it are lost with their last copy. */
-function handedOver(world: World, shard: Shard): Sequence | undefined {
+export function handedOver(world: World, shard: Shard): Sequence | undefined {
   const move = activeMove(world.intended);
   if (move?.phase !== 'handing-over' || move.slotOnly || move.target !== shard.id) return undefined;
   return move.goal ?? undefined;
@@ -221,6 +224,7 @@ function commitDeaths(world: World, deaths: readonly Death[]): Proposal {
         sequence: death.sequence,
         known_missing: death.mayLose,
         refused: whyNot(death.judged),
+        passed_over: overWhom(death.judged),
       },
     });
   }
@@ -242,7 +246,7 @@ export function decideFailovers(world: World): FailoverDecision {
     const verdict = judgeMaster(world, shard);
     if (verdict.kind !== 'dead') {
       if (verdict.kind === 'suspect') wakeAt = soonest(wakeAt, verdict.until ?? world.now + DETECTION.fresh);
-      reports.push({ shard: shard.id, verdict, judged: null });
+      reports.push({ shard: shard.id, verdict, judged: null, candidate: null });
       continue;
     }
     const promotion = choosePromotion(world, shard, {
@@ -251,7 +255,8 @@ export function decideFailovers(world: World): FailoverDecision {
       linked: false,
       handedOver: handedOver(world, shard),
     });
-    reports.push({ shard: shard.id, verdict, judged: promotion.judged });
+    const candidate = promotion.kind === 'promote' ? promotion.node : null;
+    reports.push({ shard: shard.id, verdict, judged: promotion.judged, candidate });
     if (promotion.kind === 'hold' || intended.pause !== null) continue;
     const settlesAt = moveToSettle(world, shard, verdict.brokeAt);
     if (settlesAt !== undefined) {

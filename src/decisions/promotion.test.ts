@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { choosePromotion, type Promotion, type Wanted, whyNot } from './promotion.ts';
+import { choosePromotion, overWhom, type Promotion, type Wanted, whyNot } from './promotion.ts';
 import { entry, NOW, type Sketch, shardAt, VERSION, world } from './testing.ts';
 
 const DEAD: Wanted = { askedSince: NOW - 700, force: false, linked: false };
@@ -52,6 +52,10 @@ test('each refusal has its words', () => {
     ['b replica 900 asked:800', {}, 'b: not asked since the break'],
     ['b replica 900 asked:300', {}, 'b: its answer is too old'],
     ['b replica 900', { trustFrom: NOW - 20 }, 'b: not asked since the break'],
+    ['b replica 900 excluded', {}, 'b: excluded from failover: no_failover is set'],
+    ['b replica 900 cutoff', {}, 'b: was cut off while its master still answered'],
+    ['b replica 880 cutoff', {}, 'b: was cut off while its master still answered, and lacks 20 records'],
+    ['b replica 0', { floor: 900 }, 'b: empty, and its master had reached 900'],
   ];
   for (const [replica, sketch, words] of cases) {
     const got = choose(`a master 900 dead | ${replica}`, sketch);
@@ -103,6 +107,68 @@ test('a planned switchover asks for a link that is up, and takes answers of the 
   assert.equal(chosen(choose('a master 900 | b replica 900 asked:900', {}, PLANNED)), 'b');
   assert.deepEqual(whyNot(choose('a master 900 | b replica 900 down', {}, PLANNED).judged), [
     'b: its link to the master is down',
+  ]);
+});
+
+test('of equally advanced replicas the one with the higher priority, then the first id; further on beats both', () => {
+  const text =
+    'a master 900 dead | b replica 900 priority:10 | c replica 900 priority:200 | d replica 900 priority:200';
+  const got = choose(text);
+  assert.equal(chosen(got), 'c');
+  assert.deepEqual(overWhom(got.judged), [
+    'b: as far as c, which has the higher priority',
+    'd: as far as c, which comes first by its id',
+  ]);
+  const further = choose('a master 900 dead | b replica 895 priority:10 | c replica 880 priority:1000');
+  assert.equal(chosen(further), 'b');
+  assert.deepEqual(overWhom(further.judged), ['c: 15 behind b']);
+});
+
+test('replica-excluded: promoted by nobody but an operator who names it', () => {
+  const text = 'a master 900 dead | b replica 900 excluded | c replica 880';
+  assert.equal(chosen(choose(text)), 'c');
+  const named = choose(text, {}, { ...DEAD, preferred: 'b' });
+  assert.equal(chosen(named), 'b');
+  assert.deepEqual(overWhom(named.judged), ['c: b was asked for']);
+  assert.equal(chosen(choose('a master 900 | b replica 900 excluded', {}, PLANNED)), 'nobody');
+});
+
+test('a replica inside a SETNODES is passed over while another one answers, and taken by its own fresh answer', () => {
+  const busy = { views: { c: { busySince: NOW - 400 } } };
+  const got = choose('a master 900 dead | b replica 880 | c replica 895', busy);
+  assert.equal(chosen(got), 'b');
+  assert.deepEqual(whyNot(got.judged), ['c: inside a SETNODES, while another one answers']);
+  assert.equal(chosen(choose('a master 900 dead | b replica 880 loading | c replica 895', busy)), 'c');
+  const past = { views: { c: { busySince: NOW - 20_000 } } };
+  assert.equal(chosen(choose('a master 900 dead | c replica 895', past)), 'c');
+  assert.equal(chosen(choose('a master 900 dead | c replica 895 gone', past)), 'nobody');
+  assert.equal(chosen(choose('a master 900 dead | c replica 895 asked:400', past)), 'nobody');
+});
+
+test('a cut-off replica is promoted on an operator’s word, with what it lacks named; an empty one on nobody’s', () => {
+  const forced: Wanted = { ...DEAD, force: true };
+  const got = choose('a master 900 dead | b replica 300 cutoff', {}, forced);
+  assert.equal(got.kind === 'promote' && got.mayLose, 600);
+  assert.equal(chosen(choose('a master 900 dead | b replica 0', {}, forced)), 'nobody');
+  assert.equal(chosen(choose('a master 0 dead | b replica 0')), 'b');
+});
+
+test('nobody could say how the master ended: only one that has lost it and all that was seen of it', () => {
+  const alone: Wanted = { ...DEAD, unwitnessed: true };
+  assert.equal(chosen(choose('a master 900 dead | b replica 900', {}, alone)), 'b');
+  const refused = (text: string, sketch: Sketch = {}) => whyNot(choose(text, sketch, alone).judged);
+  assert.deepEqual(refused('a master 900 dead | b replica 899'), [
+    'b: 1 behind, and no replica could say how its master ended',
+  ]);
+  assert.deepEqual(refused('a master 900 dead | b replica 900', { floor: 905 }), [
+    'b: 5 behind, and no replica could say how its master ended',
+  ]);
+  assert.deepEqual(refused('a master 900 dead | b replica 900 linked'), [
+    'b: does not say that it has lost its master',
+  ]);
+  const lost = { views: { a: { answeredAt: NOW - 800 }, b: { lostAt: NOW - 3_000 } } };
+  assert.deepEqual(refused('a master 900 dead | b replica 900', lost), [
+    'b: was cut off while its master still answered',
   ]);
 });
 

@@ -3,16 +3,18 @@
  * is refused with every reason.
  */
 import type { Instant } from '../runtime/runtime.ts';
-import { newestEntry, replicasOf, type Shard } from '../topology/cluster.ts';
+import { type Node, newestEntry, replicasOf, type Shard } from '../topology/cluster.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
 import { lostData } from './liveness.ts';
-import { DETECTION, type World } from './world.ts';
+import { DETECTION, type NodeView, type World } from './world.ts';
 
 export interface Judged {
   readonly node: NodeId;
   readonly sequence: Sequence | null;
-  /** Empty: eligible. */
+  /** Why it may not be promoted. Empty: eligible. */
   readonly refusals: readonly string[];
+  /** It is eligible, and why another one is chosen; null where it is chosen itself, refused, or nobody is chosen. */
+  readonly passedOver: string | null;
 }
 
 export type Promotion = { readonly judged: readonly Judged[] } & (
@@ -23,21 +25,63 @@ export type Promotion = { readonly judged: readonly Judged[] } & (
 /** What to look for: a replacement for a dead master, judged by answers to questions sent after `askedSince`. */
 export interface Wanted {
   readonly askedSince: Instant;
-  /** Past the lag limit too: on an operator's word. */
+  /** Past the lag limit too, and a replica that was cut off: on an operator's word. */
   readonly force: boolean;
   /** Its link must be up: for a planned switchover. */
   readonly linked: boolean;
+  /** No replica could say how the master ended: nobody but one that has lost it, and has all that was seen of it. */
+  readonly unwitnessed?: boolean;
+  /** This one or nobody, on an operator's word. */
   readonly preferred?: NodeId | undefined;
   /** The number at which the dead master held slots that were just moved to it. */
   readonly handedOver?: Sequence | undefined;
 }
 
-function judge(world: World, shard: Shard, node: Shard['nodes'][number], wanted: Wanted): Judged {
-  const view = world.view(node.id);
-  const master = world.view(shard.master);
-  const floor = Math.max(shard.floor, master?.highest ?? 0);
-  const eligibleFrom = Math.max(shard.eligibleFrom, master?.aged ?? 0);
+/** What the shard's master is known to have reached, as stored and as seen. */
+const reachedBy = (world: World, shard: Shard): Sequence =>
+  Math.max(shard.floor, world.view(shard.master)?.highest ?? 0);
+
+/** Its link was down when the master answered: the master went on without it. */
+export function wentOnWithout(replica: NodeView, master: NodeView | undefined): boolean {
+  return replica.lostAt !== null && master !== undefined && master.answeredAt > replica.lostAt;
+}
+
+/** Why this answer of it is none to promote it by. */
+function unfit(world: World, shard: Shard, node: Node, view: NodeView, wanted: Wanted): string[] {
   const refusals: string[] = [];
+  const master = world.view(shard.master);
+  const floor = reachedBy(world, shard);
+  const eligibleFrom = Math.max(shard.eligibleFrom, master?.aged ?? 0);
+  if (view.says !== 'slave') refusals.push('says that it is a master');
+  if (view.link === 'sync') refusals.push('in a full sync');
+  const cutOff = node.cutOff || (wentOnWithout(view, master) && !lostData(world, shard));
+  if (view.sequence === null) refusals.push('told no sequence');
+  else {
+    const lacks = floor - view.sequence;
+    if (view.sequence < node.highest || view.sequence < view.highest)
+      refusals.push(`below its own highest sequence ${Math.max(node.highest, view.highest)}`);
+    if (view.sequence === 0 && floor > 0) refusals.push(`empty, and its master had reached ${floor}`);
+    else if (!wanted.force && view.sequence < eligibleFrom)
+      refusals.push(`${lacks} behind, of which ${floor - eligibleFrom} may be lost`);
+    else if (wanted.unwitnessed && lacks > 0)
+      refusals.push(`${lacks} behind, and no replica could say how its master ended`);
+    // What it lacks is not the few records that any crash may cost.
+    if (!wanted.force && cutOff && (lacks > 0 || node.cutOff || wanted.unwitnessed))
+      refusals.push(`was cut off while its master still answered${lacks > 0 ? `, and lacks ${lacks} records` : ''}`);
+  }
+  if (wanted.handedOver !== undefined && (view.sequence ?? 0) < wanted.handedOver)
+    refusals.push(`lacks slots that were moved to its master, which it has from sequence ${wanted.handedOver} on`);
+  if (view.askedAt < Math.max(wanted.askedSince, world.trustFrom)) refusals.push('not asked since the break');
+  else if (view.askedAt < world.now - DETECTION.fresh && !wanted.linked) refusals.push('its answer is too old');
+  if (wanted.linked && view.link !== 'up') refusals.push('its link to the master is down');
+  if (wanted.unwitnessed && view.link === 'up') refusals.push('does not say that it has lost its master');
+  return refusals;
+}
+
+function refusalsOf(world: World, shard: Shard, node: Node, wanted: Wanted): readonly string[] {
+  const view = world.view(node.id);
+  const refusals: string[] = [];
+  if (node.noFailover && wanted.preferred !== node.id) refusals.push('excluded from failover: no_failover is set');
   if (node.membership === 'away') refusals.push('away: not in the topology');
   if (node.proof === null && node.attaching !== null) refusals.push('being attached, and not proven yet');
   else if (node.proof === null) refusals.push('unproven: nobody knows whether it holds this shard’s history');
@@ -45,54 +89,64 @@ function judge(world: World, shard: Shard, node: Shard['nodes'][number], wanted:
     refusals.push('not proven to follow the present master yet');
   if (view === undefined || view.state === 'unknown') refusals.push('not asked yet');
   else if (view.state !== 'up') refusals.push(`${view.state}${view.reason === null ? '' : `: ${view.reason}`}`);
-  else {
-    if (view.says !== 'slave') refusals.push('says that it is a master');
-    if (view.link === 'sync') refusals.push('in a full sync');
-    if (view.sequence === null) refusals.push('told no sequence');
-    else {
-      if (view.sequence < node.highest || view.sequence < view.highest)
-        refusals.push(`below its own highest sequence ${view.highest}`);
-      if (!wanted.force && view.sequence < eligibleFrom) {
-        refusals.push(`${floor - view.sequence} behind, of which ${floor - eligibleFrom} may be lost`);
-      }
-      // The master went on without it: what it lacks is not the few records that any crash may cost.
-      const wentOn = view.lostAt !== null && (master?.answeredAt ?? view.lostAt) > view.lostAt;
-      if (!wanted.force && wentOn && view.sequence < floor && !lostData(world, shard)) {
-        refusals.push(`was cut off while its master still answered, and lacks ${floor - view.sequence} records`);
-      }
-    }
-    if (wanted.handedOver !== undefined && (view.sequence ?? 0) < wanted.handedOver)
-      refusals.push(`lacks slots that were moved to its master, which it has from sequence ${wanted.handedOver} on`);
-    if (view.askedAt < Math.max(wanted.askedSince, world.trustFrom)) refusals.push('not asked since the break');
-    else if (view.askedAt < world.now - DETECTION.fresh && !wanted.linked) refusals.push('its answer is too old');
-    if (wanted.linked && view.link !== 'up') refusals.push('its link to the master is down');
-  }
-  return { node: node.id, sequence: view?.sequence ?? null, refusals };
+  else refusals.push(...unfit(world, shard, node, view, wanted));
+  return refusals;
+}
+
+interface Candidate {
+  readonly node: Node;
+  readonly sequence: Sequence;
+  /** A SETNODES is under way: it answers, and a promotion may have to wait for the end of it. */
+  readonly busy: boolean;
+}
+
+/** The most advanced first; among equals the higher priority, then the lower id. */
+const better = (a: Candidate, b: Candidate): number =>
+  b.sequence - a.sequence || b.node.priority - a.node.priority || (a.node.id < b.node.id ? -1 : 1);
+
+function passedOver(one: Candidate, best: Candidate, preferred: NodeId | undefined): string {
+  if (preferred !== undefined) return `${preferred} was asked for`;
+  if (one.sequence < best.sequence) return `${best.sequence - one.sequence} behind ${best.node.id}`;
+  return one.node.priority < best.node.priority
+    ? `as far as ${best.node.id}, which has the higher priority`
+    : `as far as ${best.node.id}, which comes first by its id`;
 }
 
 export function choosePromotion(world: World, shard: Shard, wanted: Wanted): Promotion {
-  const judged = replicasOf(shard).map((node) => judge(world, shard, node, wanted));
-  let best: (Judged & { sequence: Sequence }) | undefined;
-  for (const candidate of judged) {
-    const { node, sequence, refusals } = candidate;
-    if (refusals.length > 0 || sequence === null) continue;
-    if (wanted.preferred !== undefined && wanted.preferred !== node) continue;
-    if (best === undefined || sequence > best.sequence || (sequence === best.sequence && node < best.node)) {
-      best = { node, sequence, refusals };
-    }
+  const { preferred } = wanted;
+  const refused = new Map<NodeId, readonly string[]>();
+  const able: Candidate[] = [];
+  for (const node of replicasOf(shard)) {
+    const view = world.view(node.id);
+    const refusals = refusalsOf(world, shard, node, wanted);
+    refused.set(node.id, refusals);
+    if (refusals.length === 0 && view?.sequence != null)
+      able.push({ node, sequence: view.sequence, busy: view.busySince !== null });
   }
+  const named = preferred === undefined ? able : able.filter(({ node }) => node.id === preferred);
+  const free = named.filter(({ busy }) => !busy);
+  const [best] = (free.length > 0 ? free : named).sort(better);
+  const judged = replicasOf(shard).map(({ id }): Judged => {
+    const one = able.find(({ node }) => node.id === id);
+    const held = one?.busy === true && best !== undefined && !best.busy && preferred === undefined;
+    const refusals = held ? ['inside a SETNODES, while another one answers'] : (refused.get(id) ?? []);
+    const chosen = best === undefined || one === undefined || held || one === best;
+    return {
+      node: id,
+      sequence: world.view(id)?.sequence ?? null,
+      refusals,
+      passedOver: chosen ? null : passedOver(one, best, preferred),
+    };
+  });
   if (best === undefined) return { kind: 'hold', judged };
-  const master = world.view(shard.master);
-  const reached = Math.max(shard.floor, master?.highest ?? 0);
-  return {
-    kind: 'promote',
-    node: best.node,
-    sequence: best.sequence,
-    mayLose: Math.max(0, reached - best.sequence),
-    judged,
-  };
+  const mayLose = Math.max(0, reachedBy(world, shard) - best.sequence);
+  return { kind: 'promote', node: best.node.id, sequence: best.sequence, mayLose, judged };
 }
 
 /** One line a node, for messages: who was refused and why. */
 export const whyNot = (judged: readonly Judged[]): readonly string[] =>
   judged.filter((one) => one.refusals.length > 0).map((one) => `${one.node}: ${one.refusals.join('; ')}`);
+
+/** The same for those that were eligible, and not the best. */
+export const overWhom = (judged: readonly Judged[]): readonly string[] =>
+  judged.flatMap(({ node, passedOver: why }) => (why === null ? [] : [`${node}: ${why}`]));
