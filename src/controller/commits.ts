@@ -23,6 +23,8 @@ export type Written =
   | { readonly kind: 'written' }
   /** Nothing was written; the same may be tried again after `retryAfter` ms. */
   | { readonly kind: 'not-written'; readonly refusal: Refusal; readonly retryAfter: Duration }
+  /** Somebody else wrote the topology, which is settled first. Nothing was written. */
+  | { readonly kind: 'overtaken'; readonly refusal: Refusal }
   /** This process does not lead, or the store holds something that it did not write. */
   | { readonly kind: 'deposed'; readonly refusal: Refusal; readonly why: string };
 
@@ -58,6 +60,11 @@ export class Commits {
 
   get revisions(): Revisions {
     return this.#revisions;
+  }
+
+  /** What somebody else wrote over the topology is known, and what is committed next goes over it. */
+  overtakenBy(topology: Revision): void {
+    this.#revisions = { ...this.#revisions, topology };
   }
 
   close(): void {
@@ -113,8 +120,13 @@ export class Commits {
       case 'committed':
         this.#revisions = { topology: outcome.revision, state: outcome.revision };
         return { kind: 'written' };
-      case 'conflict':
+      case 'conflict': {
+        if (!outcome.keys.includes(stateKey(namespace, name))) {
+          const refusal = new Refusal('changed', 'somebody else changed the cluster meanwhile; look at it again');
+          return { kind: 'overtaken', refusal };
+        }
         return { kind: 'deposed', refusal: notLeading(), why: `somebody else wrote ${outcome.keys.join(', ')}` };
+      }
       case 'fenced':
         return { kind: 'deposed', refusal: notLeading(), why: 'the store refused its token' };
       case 'failed': {

@@ -5,13 +5,14 @@
 import type { Intended } from '../operations/intended.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
 import type { Duration, RandomSource, Runtime } from '../runtime/runtime.ts';
-import type { Leadership, Revision, Store, Write } from '../store/port.ts';
+import type { Entry, Leadership, Revision, Store, Write } from '../store/port.ts';
 import { clusterKey, nodesOf } from '../topology/cluster.ts';
 import { Adoption } from './adoption.ts';
 import * as changes from './changes.ts';
 import { Claims, type Owner } from './claims.ts';
 import type { Revisions } from './commits.ts';
 import type { ClusterName, WriteOptions } from './control-plane.ts';
+import { ForeignWrites } from './foreign-writes.ts';
 import { History } from './history.ts';
 import type { Log } from './log.ts';
 import { decode, METADATA_PREFIX, parseKey, STATE_PREFIX, stateKey } from './records.ts';
@@ -31,6 +32,11 @@ export interface ReignContext {
   emptied(reign: Reign, owner: Owner): void;
 }
 
+interface Loaded {
+  readonly intended: Intended;
+  readonly revisions: Revisions;
+}
+
 /** At the start the first probes of all nodes are spread, so that few clusters are seen at once and many in seconds. */
 const SPREAD_AT_MOST = 5_000;
 const NODES_A_MILLISECOND = 4;
@@ -48,6 +54,7 @@ export class Reign {
   /** Removals under way: a second one of the same cluster is the first. */
   readonly removing = new Map<Owner, Promise<void>>();
   readonly #context: ReignContext;
+  readonly #foreign: ForeignWrites;
   #ended = false;
 
   constructor(context: ReignContext, leadership: Leadership) {
@@ -55,13 +62,14 @@ export class Reign {
     this.leadership = leadership;
     this.claims = new Claims(context.runtime.network);
     this.adoption = new Adoption(context.runtime, this.claims);
+    this.#foreign = new ForeignWrites(context, this);
   }
 
   /** Reads all that is stored and begins to supervise it. Rejects when the store cannot be read. */
   async load(): Promise<void> {
-    const { store, log, random } = this.#context;
+    const { store } = this.#context;
     const [metadata, states] = await Promise.all([store.list(METADATA_PREFIX), store.list(STATE_PREFIX)]);
-    const loaded: { intended: Intended; revisions: Revisions }[] = [];
+    const loaded: Loaded[] = [];
     const stateOf = new Map(states.entries.map((entry) => [entry.key, entry]));
     for (const entry of metadata.entries) {
       const key = parseKey(entry.key);
@@ -70,32 +78,69 @@ export class Reign {
         this.namespaces.set(key.namespace, entry.revision);
         continue;
       }
-      const state = stateOf.get(stateKey(key.namespace, key.cluster));
-      const revisions = { topology: entry.revision, state: state?.revision ?? 0 };
-      const decoded = decode(key.namespace, entry.value, state?.value, random);
       const owner = clusterKey(key.namespace, key.cluster);
-      if (!decoded.ok) {
-        log.error({ cluster: owner, why: decoded.why }, 'a stored cluster cannot be read and is set aside');
-        this.setAside.set(owner, { why: decoded.why, revisions });
-        continue;
-      }
-      await this.claims.settle(owner, decoded.intended.cluster);
-      loaded.push({ intended: decoded.intended, revisions });
+      const read = this.#read(owner, entry, stateOf.get(stateKey(key.namespace, key.cluster)));
+      if (read === undefined) continue;
+      await this.claims.settle(owner, read.intended.cluster);
+      loaded.push(read);
     }
     const nodes = loaded.reduce((sum, { intended }) => sum + nodesOf(intended.cluster).length, 0);
     const spread = Math.min(SPREAD_AT_MOST, nodes / NODES_A_MILLISECOND);
     for (const { intended, revisions } of loaded) this.supervise(intended, revisions, spread);
+    this.#foreign.start(metadata.revision);
+  }
+
+  /** Undefined: it cannot be read, and is set aside. */
+  #read(owner: Owner, topology: Entry, state: Entry | undefined): Loaded | undefined {
+    const { log, random } = this.#context;
+    const revisions = { topology: topology.revision, state: state?.revision ?? 0 };
+    const [namespace = ''] = owner.split('/');
+    const decoded = decode(namespace, topology.value, state?.value, random);
+    if (decoded.ok) return { intended: decoded.intended, revisions };
+    log.error({ cluster: owner, why: decoded.why }, 'a stored cluster cannot be read and is set aside');
+    this.setAside.set(owner, { why: decoded.why, revisions });
+    return undefined;
+  }
+
+  /** A cluster that somebody else has created, mended or deleted, and that nobody supervises here. */
+  async takeUp(owner: Owner, topology: Entry | undefined, state: Entry | undefined): Promise<void> {
+    const aside = this.setAside.get(owner);
+    if (topology === undefined) {
+      this.setAside.delete(owner);
+      return;
+    }
+    if (aside?.revisions.topology === topology.revision && aside.revisions.state === (state?.revision ?? 0)) return;
+    this.setAside.delete(owner);
+    const read = this.#read(owner, topology, state);
+    if (read === undefined) return;
+    for (const node of nodesOf(read.intended.cluster)) {
+      const other = this.claims.owner([node.id, ...(await this.claims.spellings(node.address))]);
+      if (other === undefined || other === owner) continue;
+      const why = `${node.id} is a node of cluster ${other} already`;
+      this.setAside.set(owner, { why, revisions: read.revisions });
+      return;
+    }
+    await this.claims.settle(owner, read.intended.cluster);
+    if (this.#ended || this.clusters.has(owner)) return;
+    this.#context.log.info({ cluster: owner }, 'a cluster that somebody else has stored is taken up');
+    this.supervise(read.intended, read.revisions, 0);
+  }
+
+  /** Memory and store may differ in a way that only reading everything anew mends. */
+  doubt(why: string): void {
+    this.#context.doubted(this, why);
   }
 
   /** Pushes that are under way end with their connections. */
   end(): void {
     this.#ended = true;
+    this.#foreign.close();
     for (const supervisor of this.clusters.values()) supervisor.close();
   }
 
   /** The first probes of its nodes are spread over `spread` ms. */
   supervise(intended: Intended, revisions: Revisions, spread: Duration): void {
-    const { runtime, store, log, policy } = this.#context;
+    const { runtime, store, log, policy, random } = this.#context;
     const { namespace, name } = intended.cluster;
     const owner = clusterKey(namespace, name);
     const history = new History(store, runtime.clock, namespace, name, intended.nextEvent);
@@ -105,13 +150,15 @@ export class Reign {
       fence: this.leadership.fence,
       heldUntil: () => this.leadership.heldUntil(),
       policy,
+      random,
       log,
       spread,
       deposed: (why) => {
         log.error({ cluster: owner, why }, 'a cluster was changed behind this controller');
-        this.#context.doubted(this, why);
+        this.doubt(why);
       },
-      left: () => void this.claims.settle(owner, this.clusters.get(owner)?.intended.cluster),
+      overtaken: () => this.#foreign.look(owner),
+      membersChanged: () => void this.claims.settle(owner, this.clusters.get(owner)?.intended.cluster),
       ended: () => this.#context.emptied(this, owner),
     };
     this.clusters.set(owner, new Supervisor(context, intended, revisions, history));
@@ -138,7 +185,7 @@ export class Reign {
   }
 
   /** Writes names and new clusters; those that are there are written by their supervisors. */
-  async write(writes: readonly Write[], conflict: () => Refusal): Promise<Revision> {
+  async write(writes: readonly Write[], conflict: () => Error): Promise<Revision> {
     const outcome = await this.#context.store.commit(writes, this.leadership.fence);
     switch (outcome.kind) {
       case 'committed':
@@ -151,7 +198,7 @@ export class Reign {
         throw new Refusal('unavailable', `the metadata store did not take the change: ${outcome.why}`);
       case 'unknown':
         // What the store holds is found out before anything else is done with it.
-        this.#context.doubted(this, outcome.why);
+        this.doubt(outcome.why);
         throw new Refusal('outcome_unknown', 'it is not known whether the change was made; look before you try again');
     }
   }

@@ -10,11 +10,13 @@ import { withFloors } from '../decisions/floor.ts';
 import { DETECTION, type PeersView, type Proposal, type World } from '../decisions/world.ts';
 import { type Intended, switchoverOf } from '../operations/intended.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
-import type { Cancel, Duration, Instant } from '../runtime/runtime.ts';
+import type { Cancel, Duration, Instant, RandomSource } from '../runtime/runtime.ts';
+import type { Revision } from '../store/port.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { Commits, type CommitsContext, RETRY_COMMIT, type Revisions } from './commits.ts';
 import type { ClusterEvent } from './events.ts';
 import { EvidenceLog } from './evidence.ts';
+import { type Foreign, settleForeign } from './foreign-topology.ts';
 import type { History } from './history.ts';
 import { JobRunner } from './job-runner.ts';
 import { legible } from './legible.ts';
@@ -38,10 +40,13 @@ export interface SupervisorContext extends CommitsContext, WatchingContext {
   heldUntil(): Instant;
   /** What holds for a cluster that has not set it otherwise. */
   readonly policy: ClusterSettings;
+  readonly random: RandomSource;
   /** The store says that this process does not lead, or holds something else than it should. */
   deposed(why: string): void;
-  /** A node is no part of the cluster any more, by a decision of its own. */
-  left(): void;
+  /** A commit failed since somebody else wrote the topology: `overtaken` is to be called with what is there. */
+  overtaken(): void;
+  /** The cluster has other nodes than before, by no caller's doing. */
+  membersChanged(): void;
   /** Every node of an ending cluster is reset. */
   ended(): void;
 }
@@ -49,6 +54,8 @@ export interface SupervisorContext extends CommitsContext, WatchingContext {
 const NO_PEERS: PeersView = { alive: 0, gone: 0, outstanding: 0 };
 /** A push goes out only while the lease has this much to spare, in ms. */
 const LEASE_TO_SPARE = 1_000;
+/** It is read at once; where the store is too slow for that, the next commit finds out. */
+const OVERTAKEN_WAITS = 1_000;
 /** Commands wait this long for a switchover or a commit that is under way. */
 const COMMAND_WAITS = 5_000;
 
@@ -70,6 +77,9 @@ export class Supervisor {
   #again = false;
   #settled = false;
   #overwrite = false;
+  #foreign: Foreign | undefined;
+  /** Nothing is decided before what somebody else wrote is known. */
+  #heldUntil: Instant = Number.NEGATIVE_INFINITY;
   #reports: readonly ShardReport[] = [];
   #moveWaitsFor: string | undefined;
   #wake: { at: Instant; cancel: Cancel } | undefined;
@@ -162,6 +172,22 @@ export class Supervisor {
     };
   }
 
+  /** While it is, the store may hold what is not known here yet to be ours. */
+  get committing(): boolean {
+    return this.#committing;
+  }
+
+  /**
+   * Somebody else wrote the topology at `revision`, and no commit is under way. Settled before anything else is
+   * decided, but for a switchover: what that commits goes over it.
+   */
+  overtaken(foreign: Omit<Foreign, 'overwritten'>, revision: Revision): void {
+    this.#commits.overtakenBy(revision);
+    this.#foreign = { ...foreign, overwritten: false };
+    this.#heldUntil = Number.NEGATIVE_INFINITY;
+    this.#input();
+  }
+
   /** Carried out between two commits; resolves once it is durable. Rejects with the command's `Refusal`. */
   submit(command: Command): Promise<Intended> {
     return new Promise((resolve, reject) => {
@@ -242,6 +268,10 @@ export class Supervisor {
 
   #step(): void {
     const world = this.world();
+    if (world.now < this.#heldUntil) {
+      this.#wakeAt(this.#heldUntil);
+      return;
+    }
     this.#traces.followHandOver(world);
     const decision = decide(world, {
       resetDone: (node) => this.#resets.get(node),
@@ -253,8 +283,9 @@ export class Supervisor {
     this.#settled = decision.settled;
     this.#nodes.pace(paces(world, decision.reports));
     if (this.evidence.observe(world, decision.reports)) this.#commits.storeSoon();
-    if (decision.proposal !== undefined) {
-      this.#commit(world, decision.proposal, undefined);
+    const proposal = this.#settleForeign() ?? decision.proposal;
+    if (proposal !== undefined) {
+      this.#commit(world, proposal, undefined);
       return;
     }
     if (this.#takeCommand(world)) return;
@@ -263,6 +294,11 @@ export class Supervisor {
       this.#ended = true;
       this.#context.ended();
     }
+  }
+
+  #settleForeign(): Proposal | undefined {
+    if (this.#foreign === undefined || switchoverOf(this.#intended) !== undefined) return undefined;
+    return settleForeign(this.#intended, this.#foreign, this.#context.random);
   }
 
   /** True when a commit was begun for it. */
@@ -345,6 +381,11 @@ export class Supervisor {
         this.#accept(before, after, events);
         waiting?.resolve(after);
         return;
+      case 'overtaken':
+        waiting?.reject(written.refusal);
+        this.#heldUntil = this.#context.runtime.clock.now() + OVERTAKEN_WAITS;
+        this.#context.overtaken();
+        return;
       case 'not-written':
         waiting?.reject(written.refusal);
         if (written.retryAfter > 0) await this.#pause(written.retryAfter);
@@ -367,7 +408,9 @@ export class Supervisor {
     if (after.cluster.version > before.cluster.version) this.#overwrite = false;
     this.#traces.committed(before, after, now);
     const gone = before.cluster.leaving.some((node) => !after.cluster.leaving.some((one) => one.id === node.id));
-    if (gone) this.#context.left();
+    const settled = this.#foreign !== undefined && switchoverOf(before) === undefined;
+    if (this.#foreign !== undefined) this.#foreign = settled ? undefined : { ...this.#foreign, overwritten: true };
+    if (gone || settled) this.#context.membersChanged();
     this.#nodes.committed(before, after, now);
     for (const node of this.#nodes.follow()) this.#resets.delete(node);
     this.history.publish(events);
