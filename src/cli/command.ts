@@ -31,6 +31,21 @@ export function command({ names, args, about, settings = [], examples = [], run 
   };
 }
 
+/** Groups others, and is `usual` where none of them is named: `kvctl settings` shows them. */
+export function groupAround(
+  names: readonly [string, ...string[]],
+  about: string,
+  usual: CommandOf,
+  ...members: readonly CommandOf[]
+): CommandOf {
+  return (io) => {
+    const made = new Command(names[0]).aliases(names.slice(1)).description(about);
+    made.addCommand(usual(io), { isDefault: true });
+    for (const member of members) made.addCommand(member(io));
+    return made;
+  };
+}
+
 /** A word that only groups others, such as `create`. */
 export function group(
   names: readonly [string, ...string[]],

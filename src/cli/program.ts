@@ -6,13 +6,31 @@ import { events } from './commands/events.ts';
 import { failover } from './commands/failover.ts';
 import { get, list } from './commands/list.ts';
 import { migrate } from './commands/migrate.ts';
+import { settings } from './commands/settings.ts';
 import { status } from './commands/status.ts';
 import { node, pause, resume, sync } from './commands/upkeep.ts';
+import { why } from './commands/why.ts';
 import { exitHelp, exits, Failure } from './exit.ts';
 import type { Io } from './io.ts';
 import { globals } from './settings.ts';
 
-const COMMANDS = [create, list, get, deletion, importing, migrate, failover, status, events, pause, resume, sync, node];
+const COMMANDS = [
+  create,
+  list,
+  get,
+  deletion,
+  importing,
+  migrate,
+  failover,
+  status,
+  events,
+  why,
+  settings,
+  pause,
+  resume,
+  sync,
+  node,
+];
 
 // A misspelt flag may carry a password behind its `=`.
 const withoutValues = (text: string): string => text.replace(/(unknown option '--?[^'=]*)=[^\n]*'/, "$1'");

@@ -58,7 +58,7 @@ function flag(flags: string, help: string): Setting<boolean> {
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Milliseconds of `90`, `90s`, `500ms`, `10m`, `2h`, `1d`; a bare number is seconds. */
-function parseDuration(text: string): number {
+export function parseDuration(text: string): number {
   const match = /^([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)?$/.exec(text);
   const unit = UNITS[match?.[2] ?? 's'];
   if (match === null || unit === undefined) {
@@ -190,6 +190,27 @@ export const forceFailover = flag('--force', 'promote the best replica even wher
 export const forceSync = flag('--force', 'also overwrite a newer or foreign topology');
 export const forceReset = flag('--force', 'also where the node holds data');
 
+export const priority = value<number | undefined>({
+  flags: '--priority <number>',
+  help: 'of equally advanced replicas the one with the higher number is promoted; 0 to 1000, 100 by default',
+  otherwise: undefined,
+  parse: natural(0),
+});
+export const failoverOn = flag('--failover', 'the node may be promoted like any other');
+export const failoverOff = flag('--no-failover', 'the node is never promoted unless an operator names it');
+
+export const limit = value<number | undefined>({
+  flags: '--limit <count>',
+  help: 'how many records at most, 1 to 200',
+  shownDefault: '20',
+  otherwise: undefined,
+  parse: natural(1),
+});
+
+export const pauseUntil = optional(
+  '--until <time>',
+  'such as 2026-11-25T03:00Z, or 03:00 for the next one; UTC where no zone is named',
+);
 export const pauseFor = value<number | undefined>({
   flags: '--for <duration>',
   help: 'such as 10m; without it until resumed',

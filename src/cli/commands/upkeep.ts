@@ -1,27 +1,43 @@
 import { command, group } from '../command.ts';
-import { Failure } from '../exit.ts';
+import { Failure, usage } from '../exit.ts';
 import { CLUSTER } from '../lookup.ts';
-import { plain } from '../render/text.ts';
+import { MOMENT_RULE, parseMoment } from '../moments.ts';
+import { moment, plain } from '../render/text.ts';
 import type { Place, Session } from '../session.ts';
-import { forceReset, forceSync, ifVersion, noWait, password, pauseFor, yes } from '../settings.ts';
+import { forceReset, forceSync, ifVersion, noWait, password, pauseFor, pauseUntil, yes } from '../settings.ts';
 import { nodesKnow, waitFor } from '../waiting.ts';
+import { setNode } from './node-set.ts';
+
+/** Milliseconds since 1970; undefined for a pause without end. */
+function pauseEnd(session: Session): number | undefined {
+  const now = session.io.clock.wall();
+  const span = session.get(pauseFor);
+  const text = session.get(pauseUntil);
+  if (text === undefined) return span === undefined ? undefined : Math.round(now + span);
+  if (span !== undefined) throw usage('both --for and --until are given; allowed: one of them');
+  const until = parseMoment(text, now);
+  if (until === undefined) throw usage(`until: got "${text}"; allowed: ${MOMENT_RULE}`);
+  if (until <= now) throw usage(`until: ${moment(until)} is past; it is ${moment(now)}`);
+  return until;
+}
 
 export const pause = command({
   names: ['pause'],
   args: '[cluster]',
   about: 'Have the controller change nothing in a cluster by itself, for a while or until resumed',
-  settings: [pauseFor, ifVersion],
-  examples: ['kvctl pause c1 -n ns --for 10m'],
+  settings: [pauseFor, pauseUntil, ifVersion],
+  examples: ['kvctl pause c1 -n ns --for 2h', 'kvctl pause c1 -n ns --until 2026-11-25T03:00Z'],
   run: async (session) => {
     const place = session.place(session.args[0]);
-    const milliseconds = session.get(pauseFor);
+    const until = pauseEnd(session);
     const data = await session.ask(
       session.api.POST(`${CLUSTER}/pause`, {
         params: { path: place, header: session.writing.header },
-        body: milliseconds === undefined ? {} : { for: milliseconds / 1000 },
+        body: until === undefined ? {} : { until },
       }),
     );
-    session.show(data, `pause cluster: ${place.cluster} successfully.\n`);
+    const end = until === undefined ? '' : `, until ${moment(until)}`;
+    session.show(data, `pause cluster: ${place.cluster} successfully${end}.\n`);
   },
 });
 
@@ -106,4 +122,10 @@ const resetNode = command({
   },
 });
 
-export const node = group(['node'], 'Give up or empty a node that is out of its cluster', forget, resetNode);
+export const node = group(
+  ['node'],
+  'Say what is special about a node; give up or empty one that is out of its cluster',
+  setNode,
+  forget,
+  resetNode,
+);

@@ -4,7 +4,7 @@ import { SLOT_COUNT } from '../../topology/slots.ts';
 import type { components } from '../client/schema.gen.ts';
 import type { ClusterStatus, NodeStatus } from '../session.ts';
 import { type Column, table } from './table.ts';
-import { counted, moment, plain, span } from './text.ts';
+import { counted, moment, plain, span, traits } from './text.ts';
 
 type Problem = components['schemas']['Problem'];
 type Operation = components['schemas']['Operation'];
@@ -23,9 +23,10 @@ function stateOf({ state, membership }: NodeStatus): string {
   return membership === 'member' ? state : `${state}, ${membership}`;
 }
 
-/** The node's own word where it differs. */
-function roleOf({ role, says }: NodeStatus): string {
-  return says === null || says === role ? role : `${role}, says ${says}`;
+/** With the node's own word where it differs, and what sets it apart. */
+function roleOf(node: NodeStatus): string {
+  const { role, says } = node;
+  return [role, ...(says === null || says === role ? [] : [`says ${says}`]), ...traits(node)].join(', ');
 }
 
 function versionOf({ node, version }: Row): string | null {

@@ -25,6 +25,19 @@ export function span(milliseconds: number): string {
   return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} d`;
 }
 
+/** What sets a node apart from the others, if anything does. */
+export function traits(node: {
+  readonly priority?: number | undefined;
+  readonly no_failover?: boolean | undefined;
+}): readonly string[] {
+  const { priority = USUAL_PRIORITY, no_failover } = node;
+  return [
+    ...(priority === USUAL_PRIORITY ? [] : [`priority ${priority}`]),
+    ...(no_failover === true ? ['no failover'] : []),
+  ];
+}
+const USUAL_PRIORITY = 100;
+
 const LATEST = 8.64e15;
 const utc = new Intl.DateTimeFormat('sv-SE', { timeZone: 'UTC', dateStyle: 'short', timeStyle: 'medium' });
 

@@ -1,7 +1,7 @@
 /** A committed topology as tables. */
 import type { Cluster, Node, Shard } from '../session.ts';
 import { type Column, table } from './table.ts';
-import { plain } from './text.ts';
+import { plain, traits } from './text.ts';
 
 const slotsOf = (shard: Shard): string | null => shard.slot_ranges?.join(' ') ?? null;
 
@@ -38,7 +38,10 @@ interface NodeRow extends ShardRow {
 const nodeColumns: readonly Column<NodeRow>[] = [
   { title: 'SHARD', cell: ({ index }) => index, right: true },
   { title: 'ADDRESS', cell: ({ node }) => node.addr },
-  { title: 'ROLE', cell: ({ node }) => (node.state === undefined ? node.role : `${node.role}, ${node.state}`) },
+  {
+    title: 'ROLE',
+    cell: ({ node }) => [node.role, ...(node.state === undefined ? [] : [node.state]), ...traits(node)].join(', '),
+  },
   { title: 'ID', cell: ({ node }) => node.id },
 ];
 
