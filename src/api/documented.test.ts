@@ -186,10 +186,23 @@ test('a failover is rehearsed', async () => {
   assert.deepEqual(answer.json.data, {
     shard: shards()[0]?.id,
     master: shards()[0]?.master,
+    how: 'switchover',
     candidate: replica,
-    judged: [{ node: replica, sequence: 0, refusals: [] }],
+    refused: null,
+    needs_force: false,
+    with_force: null,
+    may_lose: null,
+    judged: [{ node: replica, sequence: 0, refusals: [], passed_over: null }],
   });
   assert.deepEqual(plane.asked, []);
+});
+
+test('what a failover may have lost is answered beside the new master', async () => {
+  const { ask, plane } = await world();
+  const master = 'x'.repeat(40);
+  plane.failover = () => Promise.resolve({ master, mayLose: { records: 12, unseen_ms: 700 } });
+  const answer = await ask('POST', `${CLUSTER}/shards/0/failover`);
+  assert.deepEqual(answer.json.data, { new_master_id: master, may_lose: { records: 12, unseen_ms: 700 } });
 });
 
 test('deletions with reset', async () => {

@@ -265,6 +265,7 @@ const EvidenceNodeBody = Type.Object({
       description: 'why it may not be promoted, or may not follow; empty: it may; null: nobody asked',
     }),
   ),
+  passed_over: nullable(Type.String({ description: 'it may be promoted, and why another one was' })),
 });
 
 const EvidenceShape = Type.Object(
@@ -306,17 +307,35 @@ const EvidenceShape = Type.Object(
   { title: 'Evidence' },
 );
 
+export const MayLoseBody = Type.Object(
+  {
+    records: Type.Integer({
+      description: 'sequence numbers that were seen of the old master and that the new one lacks',
+    }),
+    unseen_ms: nullable(
+      Type.Number({ description: 'milliseconds since its last answer: what it wrote in them nobody knows' }),
+    ),
+  },
+  { title: 'MayLose' },
+);
+
 const JudgedBody = Type.Object({
   node: Type.String(),
   sequence: nullable(Type.Integer()),
   refusals: Type.Array(Type.String(), { description: 'empty when it may be promoted' }),
+  passed_over: nullable(Type.String({ description: 'it may be promoted, and why another one would be' })),
 });
 
 export const PlanBody = Type.Object(
   {
     shard: Type.String(),
     master: Type.String(),
+    how: words('switchover', 'promotion'),
     candidate: nullable(Type.String({ description: 'the node that would be promoted' })),
+    refused: nullable(Type.String({ description: 'why none would be' })),
+    needs_force: Type.Boolean({ description: 'none would be, and with `force` one would' }),
+    with_force: nullable(Type.String({ description: 'the node that would be promoted with `force`' })),
+    may_lose: nullable(MayLoseBody),
     judged: Type.Array(JudgedBody),
   },
   { title: 'FailoverPlan' },

@@ -88,6 +88,7 @@ export function evidenceOf(cluster: Cluster, shard: Shard, before: number): Evid
       answered_ago: 40,
       witness: null,
       refusals: null,
+      passed_over: null,
     })),
     nodes_omitted: 0,
   };

@@ -8,6 +8,7 @@ import type {
   MoveView,
   NewCluster,
   NodeChecks,
+  Promoted,
   ShardRef,
   WriteOptions,
 } from '../controller/control-plane.ts';
@@ -202,16 +203,16 @@ export class FakePlane implements ControlPlane {
     ref: ShardRef,
     preferred: string | undefined,
     options: WriteOptions,
-  ): Promise<string> {
+  ): Promise<Promoted> {
     this.#write('failover', options, preferred);
     this.#at(name, options);
-    const { candidate, shard } = this.failoverPlan(name, ref, preferred);
+    const { candidate, shard } = this.failoverPlan(name, ref, preferred, options.force ?? false);
     if (candidate === null) throw new Refusal('no_eligible_replica', `shard ${shard} has no replica`);
     this.#replaceShard(name, shard, (own) => ({ ...own, master: candidate }));
-    return candidate;
+    return { master: candidate, mayLose: null };
   }
 
-  failoverPlan(name: ClusterName, ref: ShardRef, preferred: string | undefined): FailoverPlan {
+  failoverPlan(name: ClusterName, ref: ShardRef, preferred: string | undefined, _force: boolean): FailoverPlan {
     const shard = this.#shardAt(name, ref);
     const replicas = shard.nodes.filter(({ id, membership }) => id !== shard.master && membership === 'member');
     if (preferred !== undefined && !replicas.some(({ id }) => id === preferred)) {
@@ -220,8 +221,13 @@ export class FakePlane implements ControlPlane {
     return {
       shard: shard.id,
       master: shard.master,
+      how: 'switchover',
       candidate: preferred ?? replicas[0]?.id ?? null,
-      judged: replicas.map(({ id }) => ({ node: id, sequence: 0, refusals: [] })),
+      refused: replicas.length === 0 ? 'it has no replica' : null,
+      needs_force: false,
+      with_force: null,
+      may_lose: null,
+      judged: replicas.map(({ id }) => ({ node: id, sequence: 0, refusals: [], passedOver: null })),
     };
   }
 

@@ -334,16 +334,6 @@ test('a master that only we cannot reach is not failed over without force', () =
   made(world(heard), (at) => changes.failOverDeadMaster(at, S0, undefined, true, 'ops'));
 });
 
-test('what a failover would do: the candidate, and why each other one is none', () => {
-  const plan = changes.planFailover(world('a master 9 | b replica 9 | c replica 9 down'), S0, undefined);
-  assert.deepEqual([plan.master, plan.candidate], ['a', 'b']);
-  assert.deepEqual(
-    plan.judged.map((one) => one.refusals.length),
-    [0, 1],
-  );
-  assert.equal(changes.planFailover(world(DEAD, LIMITS), S0, undefined).candidate, null);
-});
-
 test('a master answers if it says that it is one and has lost nothing', () => {
   const answers = (seen: World) => changes.masterAnswers(seen, shardAt(seen));
   assert.equal(answers(world(PAIR)), true);

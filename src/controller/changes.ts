@@ -22,7 +22,7 @@ import {
 } from '../topology/cluster.ts';
 import type { NodeId, Version } from '../topology/ids.ts';
 import { formatRange, intersect, type SlotRange, slotCount, slotSet, subtract } from '../topology/slots.ts';
-import type { FailoverPlan, ShardRef } from './control-plane.ts';
+import type { ShardRef } from './control-plane.ts';
 import { notFound, Refusal } from './refusal.ts';
 
 export function findShard(cluster: Cluster, ref: ShardRef): { readonly shard: Shard; readonly index: number } {
@@ -255,22 +255,6 @@ export function queueMoves(
         target.id,
       ),
     ],
-  };
-}
-
-export function planFailover(world: World, ref: ShardRef, preferred: NodeId | undefined): FailoverPlan {
-  const { shard } = findShard(world.intended.cluster, ref);
-  const planned = masterAnswers(world, shard);
-  const askedSince = planned
-    ? Number.NEGATIVE_INFINITY
-    : (world.view(shard.master)?.brokeAt ?? Number.NEGATIVE_INFINITY);
-  const wanted = { askedSince, force: false, linked: planned, preferred, handedOver: handedOver(world, shard) };
-  const promotion = choosePromotion(world, shard, wanted);
-  return {
-    shard: shard.id,
-    master: shard.master,
-    candidate: promotion.kind === 'promote' ? promotion.node : null,
-    judged: promotion.judged,
   };
 }
 

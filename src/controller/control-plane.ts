@@ -113,10 +113,9 @@ export interface ControlPlane {
     options: WriteOptions,
   ): Promise<void>;
   deleteShard(name: ClusterName, shard: ShardRef, reset: boolean, options: WriteOptions): Promise<void>;
-  /** Resolves with the new master's id. */
-  failover(name: ClusterName, shard: ShardRef, preferred: string | undefined, options: WriteOptions): Promise<string>;
+  failover(name: ClusterName, shard: ShardRef, preferred: string | undefined, options: WriteOptions): Promise<Promoted>;
   /** Who would be promoted and why each other would not, from what is seen now; changes nothing. */
-  failoverPlan(name: ClusterName, shard: ShardRef, preferred: string | undefined): FailoverPlan;
+  failoverPlan(name: ClusterName, shard: ShardRef, preferred: string | undefined, force: boolean): FailoverPlan;
 
   createNode(
     name: ClusterName,
@@ -161,15 +160,40 @@ export interface ControlPlane {
   sync(name: ClusterName, options: WriteOptions): Promise<void>;
 }
 
+/** What may be lost with a master that does not answer. */
+export interface MayLose {
+  /** Sequence numbers that were seen of it and that its successor lacks. */
+  readonly records: number;
+  /** Milliseconds since its last answer: what it wrote in them nobody knows. Null: it never answered this process. */
+  readonly unseen_ms: number | null;
+}
+
+export interface Promoted {
+  readonly master: string;
+  /** Null after a switchover, which loses nothing. */
+  readonly mayLose: MayLose | null;
+}
+
 export interface FailoverPlan {
   readonly shard: string;
   readonly master: string;
-  /** The node that would be promoted; null when none may be. */
+  /** `switchover`: the master answers, and nothing is lost. `promotion`: it does not. */
+  readonly how: 'switchover' | 'promotion';
+  /** The node that would be promoted; null when none would be. */
   readonly candidate: string | null;
+  /** Why none would be. */
+  readonly refused: string | null;
+  /** None would be, and with `force` one would, at the price of `may_lose`: this one. */
+  readonly needs_force: boolean;
+  readonly with_force: string | null;
+  /** Null where nothing may be lost, or nobody could be promoted. */
+  readonly may_lose: MayLose | null;
   readonly judged: readonly {
     readonly node: string;
     readonly sequence: number | null;
     /** Empty when it may be promoted. */
     readonly refusals: readonly string[];
+    /** It may be promoted, and why another one would be. */
+    readonly passedOver: string | null;
   }[];
 }

@@ -16,6 +16,7 @@ import {
   type FailoverPlan,
   type NewCluster,
   type NodeChecks,
+  type Promoted,
   type ShardRef,
   WAIT_FOR_NODES,
   type WriteOptions,
@@ -23,6 +24,7 @@ import {
 import { describe, moveViews } from './describe.ts';
 import type { ClusterEvent } from './events.ts';
 import type { Evidence } from './evidence-record.ts';
+import { planFailover } from './failover-plan.ts';
 import { failOver } from './failover-request.ts';
 import { addNode, addShard, type JoiningNode, resetUnclaimed } from './joining.ts';
 import { Leadership } from './leadership.ts';
@@ -215,14 +217,14 @@ export class Controller implements ControlPlane {
     await this.#changeAndWait(name, options, (world) => changes.removeShard(world, shard, reset, options.caller.name));
   }
 
-  failover(name: ClusterName, ref: ShardRef, preferred: string | undefined, options: WriteOptions): Promise<string> {
+  failover(name: ClusterName, ref: ShardRef, preferred: string | undefined, options: WriteOptions): Promise<Promoted> {
     const supervisor = this.#supervisor(name);
     changes.checkVersion(supervisor.intended, options.ifVersion);
     return failOver(this.#runtime, supervisor, ref, preferred, options, () => this.#newId('so'));
   }
 
-  failoverPlan(name: ClusterName, shard: ShardRef, preferred: string | undefined): FailoverPlan {
-    return changes.planFailover(this.#supervisor(name).world(), shard, preferred);
+  failoverPlan(name: ClusterName, shard: ShardRef, preferred: string | undefined, force: boolean): FailoverPlan {
+    return planFailover(this.#supervisor(name).world(), shard, preferred, force);
   }
 
   #newId(kind: string): string {

@@ -30,6 +30,8 @@ export interface EvidenceNode {
   readonly witness: Witness | null;
   /** Why it may not be promoted, or may not follow; empty: it may. Null where nobody asked. */
   readonly refusals: readonly string[] | null;
+  /** It may be promoted, and why another one was. */
+  readonly passed_over: string | null;
 }
 
 export interface Evidence {
@@ -98,9 +100,8 @@ const short = (text: string, longest: number): string =>
 const age = (now: number, at: number | null | undefined): number | null =>
   at == null || at === Number.NEGATIVE_INFINITY ? null : Math.max(0, Math.round(now - at));
 
-function refusalsOf(report: ShardReport | undefined, node: Node, outcome: Outcome): readonly string[] | null {
-  const judged = report?.judged ?? outcome.judged;
-  const own = outcome.refusals?.get(node.id) ?? judged?.find((one) => one.node === node.id)?.refusals;
+function refusalsOf(judged: Judged | undefined, node: Node, outcome: Outcome): readonly string[] | null {
+  const own = outcome.refusals?.get(node.id) ?? judged?.refusals;
   return own === undefined ? null : own.map((text) => short(text, LONGEST.refusal));
 }
 
@@ -136,6 +137,7 @@ export function draft(world: World, shard: Shard, report: ShardReport | undefine
     },
     nodes: shard.nodes.map((node): EvidenceNode => {
       const view = world.view(node.id);
+      const judged = (report?.judged ?? outcome.judged)?.find((one) => one.node === node.id);
       return {
         id: node.id,
         addr: formatAddress(node.address),
@@ -149,7 +151,8 @@ export function draft(world: World, shard: Shard, report: ShardReport | undefine
         silence: view?.silence ?? null,
         answered_ago: age(now, view?.answeredAt),
         witness: testimony.get(node.id) ?? null,
-        refusals: refusalsOf(report, node, outcome),
+        refusals: refusalsOf(judged, node, outcome),
+        passed_over: judged?.passedOver == null ? null : words(judged.passedOver),
       };
     }),
     nodes_omitted: 0,

@@ -10,7 +10,8 @@ import type { Secret } from '../runtime/secret.ts';
 import type { Address } from '../topology/address.ts';
 import type { Node } from '../topology/cluster.ts';
 import * as changes from './changes.ts';
-import { type ShardRef, WAIT_FOR_NODES, type WriteOptions } from './control-plane.ts';
+import { type MayLose, type Promoted, type ShardRef, WAIT_FOR_NODES, type WriteOptions } from './control-plane.ts';
+import { mayLose } from './failover-plan.ts';
 import { legible } from './legible.ts';
 import { Refusal } from './refusal.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -19,7 +20,7 @@ import type { Supervisor } from './supervisor.ts';
 const SWITCHOVER_TRIES = 3;
 const SWITCHOVER_BOUND = 8_000;
 
-/** Resolves with the new master's id. `newId` names a new operation. */
+/** `newId` names a new operation. */
 export async function failOver(
   runtime: Runtime,
   supervisor: Supervisor,
@@ -27,15 +28,20 @@ export async function failOver(
   preferred: string | undefined,
   options: WriteOptions,
   newId: () => string,
-): Promise<string> {
+): Promise<Promoted> {
   const { shard } = changes.findShard(supervisor.intended.cluster, ref);
   const byId = { id: shard.id };
   if (!changes.masterAnswers(supervisor.world(), shard)) {
-    await supervisor.submit((world) =>
-      changes.failOverDeadMaster(world, byId, preferred, options.force === true, options.caller.name),
-    );
+    let lost: MayLose | null = null;
+    const { cluster } = await supervisor.submit((world) => {
+      const before = changes.findShard(world.intended.cluster, byId).shard;
+      const { caller, force } = options;
+      const proposal = changes.failOverDeadMaster(world, byId, preferred, force === true, caller.name);
+      lost = mayLose(world, before, changes.findShard(proposal.next.cluster, byId).shard.master);
+      return proposal;
+    });
     await supervisor.nodesKnow(options.wait ?? WAIT_FOR_NODES);
-    return changes.findShard(supervisor.intended.cluster, byId).shard.master;
+    return { master: changes.findShard(cluster, byId).shard.master, mayLose: lost };
   }
   // What was committed a moment ago is on its way to them.
   await supervisor.until((world) => changes.shardKnows(world, byId), options.wait ?? WAIT_FOR_NODES);
@@ -64,7 +70,7 @@ export async function failOver(
         operation: id,
       });
     const { master } = changes.findShard(supervisor.intended.cluster, byId).shard;
-    if (master === to.id) return to.id;
+    if (master === to.id) return { master, mayLose: null };
     if (!restored) throw lostOnTheWay(supervisor, master, to);
   }
   throw takenBack(SWITCHOVER_TRIES, because);

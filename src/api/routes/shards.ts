@@ -26,7 +26,7 @@ import {
   WriteQuery,
 } from '../requests.ts';
 import { mayReveal } from '../reveal.ts';
-import { Created, data, Ok, ON_CHANGE, PlanBody, refused, ShardBody } from '../schemas.ts';
+import { Created, data, MayLoseBody, Ok, ON_CHANGE, PlanBody, refused, ShardBody } from '../schemas.ts';
 import { shardBody } from '../views.ts';
 import { SHARD, SHARDS } from './paths.ts';
 
@@ -142,7 +142,8 @@ export function shardRoutes(api: Api, context: ApiContext): void {
       schema: {
         operationId: 'failover',
         summary: 'Make another node the shard’s master',
-        description: 'With `dry_run` the answer is the plan, and nothing changes.',
+        description:
+          'Where the master answers nothing is lost; where it does not, `may_lose` says what may be. `force` promotes past the lag limit. With `dry_run` the answer is the plan, and nothing changes.',
         tags,
         params: ShardPath,
         querystring: WriteQuery,
@@ -150,7 +151,7 @@ export function shardRoutes(api: Api, context: ApiContext): void {
         body: FailoverBody,
         response: {
           200: data(
-            Type.Union([Type.Object({ new_master_id: Type.String() }), PlanBody]),
+            Type.Union([Type.Object({ new_master_id: Type.String(), may_lose: Type.Optional(MayLoseBody) }), PlanBody]),
             'The new master’s id, or the plan.',
             { data: { new_master_id: 'O0JKq1Hp9FtI3dJTU3MigWjjZJzPtduoDODX0OAY' } },
           ),
@@ -163,12 +164,17 @@ export function shardRoutes(api: Api, context: ApiContext): void {
       const preferred = request.body.preferred_node_id || undefined;
       const options = changeOptions(request);
       if (wantsDryRun(request)) {
-        const plan = plane.failoverPlan(request.params, shard, preferred);
-        return {
-          data: { ...plan, judged: plan.judged.map((judged) => ({ ...judged, refusals: [...judged.refusals] })) },
-        };
+        const { judged, ...plan } = plane.failoverPlan(request.params, shard, preferred, options.force ?? false);
+        const verdicts = judged.map(({ node, sequence, refusals, passedOver }) => ({
+          node,
+          sequence,
+          refusals: [...refusals],
+          passed_over: passedOver,
+        }));
+        return { data: { ...plan, judged: verdicts } };
       }
-      return { data: { new_master_id: await plane.failover(request.params, shard, preferred, options) } };
+      const { master, mayLose } = await plane.failover(request.params, shard, preferred, options);
+      return { data: { new_master_id: master, ...(mayLose !== null && { may_lose: mayLose }) } };
     },
   );
 }

@@ -912,6 +912,7 @@ export interface paths {
             "application/json": {
               data: ({
                 new_master_id: string;
+                may_lose?: components['schemas']["MayLose"] | undefined;
               } | components['schemas']["FailoverPlan"]);
             };
           };
@@ -2402,6 +2403,7 @@ export interface components {
         answered_ago: (number | null);
         witness: (("for" | "against" | "silent" | "none") | null);
         refusals: (string[] | null);
+        passed_over: (string | null);
       }[];
       /** nodes that found no room in the record */
       nodes_omitted: number;
@@ -2419,13 +2421,25 @@ export interface components {
     FailoverPlan: {
       shard: string;
       master: string;
+      how: ("switchover" | "promotion");
       candidate: (string | null);
+      refused: (string | null);
+      /** none would be, and with `force` one would */
+      needs_force: boolean;
+      with_force: (string | null);
+      may_lose: (components['schemas']["MayLose"] | null);
       judged: {
         node: string;
         sequence: (number | null);
         /** empty when it may be promoted */
         refusals: string[];
+        passed_over: (string | null);
       }[];
+    };
+    MayLose: {
+      /** sequence numbers that were seen of the old master and that the new one lacks */
+      records: number;
+      unseen_ms: (number | null);
     };
     Migration: {
       /** the index in the list as a decimal, or the id: `sh-` and 12 letters or digits */

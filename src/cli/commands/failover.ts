@@ -3,31 +3,53 @@ import { command, group } from '../command.ts';
 import { Failure } from '../exit.ts';
 import { clusterAt, type FoundShard, findNode, findShard, SHARD } from '../lookup.ts';
 import { table } from '../render/table.ts';
-import { plain } from '../render/text.ts';
+import { counted, mayBe, plain, span } from '../render/text.ts';
 import { dryRun, forceFailover, ifVersion, noWait, preferred } from '../settings.ts';
 import { nodesKnow, waitFor } from '../waiting.ts';
 
 type Plan = components['schemas']['FailoverPlan'];
 
+type MayLose = components['schemas']['MayLose'];
+
+/** What goes with a master that does not answer, as far as anybody can know. */
+function lossText({ records, unseen_ms }: MayLose): string {
+  const seen = records === 0 ? 'nothing that was seen of it' : `${counted(records, 'record')} that were seen of it`;
+  const since = unseen_ms === null ? 'what it wrote' : `what it wrote in the ${span(unseen_ms)}`;
+  return records === 0
+    ? `${seen} is lost, ${since} since its last answer may be`
+    : `${seen} may be lost, and ${since} since its last answer`;
+}
+
+function planLines(plan: Plan, index: number, nameOf: (id: string) => string): readonly string[] {
+  const master = `master: ${nameOf(plan.master)}, which ${plan.how === 'switchover' ? 'answers' : 'does not answer'}`;
+  if (plan.candidate !== null) {
+    const loss = plan.may_lose === null ? 'nothing is lost' : lossText(plan.may_lose);
+    return [`shard ${index}: ${nameOf(plan.candidate)} would be promoted; ${loss}`, master];
+  }
+  const refused = `shard ${index}: no replica would be promoted${plan.refused === null ? '' : `: ${plan.refused}`}`;
+  if (plan.with_force === null) return [refused, master];
+  const loss = plan.may_lose === null ? '' : `; ${lossText(plan.may_lose)}`;
+  return [refused, `with --force ${nameOf(plan.with_force)} would be${loss}`, master];
+}
+
 function planText(plan: Plan, { shard, index }: FoundShard): string {
   const addressOf = (id: string) => shard.nodes.find((node) => node.id === id)?.addr ?? id;
-  const verdict =
-    plan.candidate === null
-      ? `shard ${index}: no replica may be promoted at present`
-      : `shard ${index}: ${addressOf(plan.candidate)} (${plan.candidate}) would be promoted`;
+  const nameOf = (id: string) => `${addressOf(id)} (${id})`;
   const judged = table<Plan['judged'][number]>(
     [
       { title: 'ADDRESS', cell: ({ node }) => addressOf(node) },
       { title: 'SEQUENCE', cell: ({ sequence }) => sequence, right: true },
       {
         title: 'MAY BE PROMOTED',
-        cell: ({ refusals }) => (refusals.length === 0 ? 'yes' : `no: ${refusals.join('; ')}`),
+        cell: ({ refusals, passed_over }) => mayBe(refusals, passed_over),
       },
       { title: 'ID', cell: ({ node }) => node },
     ],
     plan.judged,
   );
-  return `${plain(verdict)}\nmaster: ${plain(addressOf(plan.master))} (${plain(plan.master)})\n\n${judged}`;
+  return `${planLines(plan, index, nameOf)
+    .map((line) => `${plain(line)}\n`)
+    .join('')}\n${judged}`;
 }
 
 export const failover = group(
@@ -63,6 +85,7 @@ export const failover = group(
         data,
         `failover shard ${session.arg(0)} successfully, new master id: ${plain(data.new_master_id)}.\n`,
       );
+      if (data.may_lose !== undefined) session.note(`the old master did not answer: ${lossText(data.may_lose)}`);
       await waitFor(session, place, nodesKnow);
     },
   }),

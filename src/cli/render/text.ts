@@ -38,6 +38,12 @@ export function traits(node: {
 }
 const USUAL_PRIORITY = 100;
 
+/** Whether a replica may be promoted, and if not, or if another one comes before it, why. */
+export function mayBe(refusals: readonly string[], passedOver: string | null): string {
+  if (refusals.length > 0) return `no: ${refusals.join('; ')}`;
+  return passedOver === null ? 'yes' : `not first: ${passedOver}`;
+}
+
 const LATEST = 8.64e15;
 const utc = new Intl.DateTimeFormat('sv-SE', { timeZone: 'UTC', dateStyle: 'short', timeStyle: 'medium' });
 

@@ -54,18 +54,24 @@ test('a failover’s plan names who would be promoted, and why not the others', 
   plane.failoverPlan = () => ({
     shard: shard.id,
     master: master.id,
+    how: 'promotion',
     candidate: null,
-    judged: [{ node: replica.id, sequence: 300, refusals: ['600 behind, limit 500', 'loading'] }],
+    refused: 'it is too far behind',
+    needs_force: true,
+    with_force: replica.id,
+    may_lose: { records: 600, unseen_ms: 700 },
+    judged: [{ node: replica.id, sequence: 300, refusals: ['600 behind, limit 500', 'loading'], passedOver: null }],
   });
   const { code, out } = await kvctl(`failover shard 0 ${IN} --dry-run`);
   assert.equal(code, 0);
   assert.equal(
     tidy(out),
-    `shard 0: no replica may be promoted at present
-master: 127.0.0.1:7000 (<node 1>)
+    `shard 0: no replica would be promoted: it is too far behind
+with --force 127.0.0.1:7001 (<node 1>) would be; 600 records that were seen of it may be lost, and what it wrote in the 700 ms since its last answer
+master: 127.0.0.1:7000 (<node 2>), which does not answer
 
 ADDRESS         SEQUENCE  MAY BE PROMOTED                     ID
-127.0.0.1:7001       300  no: 600 behind, limit 500; loading  <node 2>
+127.0.0.1:7001       300  no: 600 behind, limit 500; loading  <node 1>
 `,
   );
   assert.deepEqual(plane.asked, []);

@@ -2,7 +2,7 @@
 import type { components } from '../client/schema.gen.ts';
 import type { Cluster } from '../session.ts';
 import { type Column, table } from './table.ts';
-import { counted, moment, plain, span } from './text.ts';
+import { counted, mayBe, moment, plain, span } from './text.ts';
 
 type Evidence = components['schemas']['Evidence'];
 type Node = Evidence['nodes'][number];
@@ -23,7 +23,7 @@ function columns(evidence: Evidence): readonly Column<Node>[] {
     { title: 'TESTIFIES', cell: ({ witness }) => witness },
     {
       title: follows ? 'MAY FOLLOW' : 'MAY BE PROMOTED',
-      cell: ({ refusals }) => (refusals === null ? null : refusals.length === 0 ? 'yes' : `no: ${refusals.join('; ')}`),
+      cell: ({ refusals, passed_over }) => (refusals === null ? null : mayBe(refusals, passed_over)),
     },
   ];
   // A column that has nothing to say only makes the others harder to read.
