@@ -88,6 +88,7 @@ async function help(stage: Stage): Promise<void> {
       await stage.sleep(500);
       stage.start(machine);
     }
+    if (code === 'TOPOLOGY_NEWER') await stage.overwrite();
     if (code === 'MASTER_DOWN' || code === 'DATA_LOST') {
       const index = invariants.cluster?.shards.findIndex(({ id }) => id === shard) ?? -1;
       if (index >= 0) await stage.failover(index, undefined, true);

@@ -65,6 +65,8 @@ export class Invariants implements Observer {
   readonly handOvers: HandOver[] = [];
   movesFinished = 0;
   cluster: SeenCluster | undefined;
+  /** How often each node was told each version, by `name version`. */
+  readonly pushes = new Map<string, number>();
   readonly #world: World;
   readonly #versions = new Map<number, CommittedVersion>();
   readonly #told = new Map<string, string>();
@@ -271,6 +273,7 @@ export class Invariants implements Observer {
       this.break('a version is spent once', `${where}: other owners`);
     this.#ownersTold.set(version, owners);
     const key = `${machine.name} ${version}`;
+    this.pushes.set(key, (this.pushes.get(key) ?? 0) + 1);
     const told = this.#told.get(key);
     if (told !== undefined && told !== text) this.break('a version is spent once', `${where}: two texts`);
     this.#told.set(key, text);

@@ -13,7 +13,7 @@ export function judge(missing: readonly Acknowledged[], stage: Stage, planned: b
   for (const write of missing) {
     if (invariants.slotOnly.has(write.slot)) continue;
     const gone = stage.disasters.some((took) => took(write));
-    if (gone || mayBeLost(write, stage) || servedTwice(write, stage)) permitted++;
+    if (gone || mayBeLost(write, stage) || byAnOldMaster(write, stage) || servedTwice(write, stage)) permitted++;
     else forbidden.push(write);
   }
   if (forbidden.length > 0) {
@@ -56,8 +56,20 @@ function mayBeLost(write: Acknowledged, stage: Stage): boolean {
     if (promotion.planned) return false;
     const shard = invariants.cluster?.shards.find(({ id }) => id === promotion.shard);
     const entry = shard?.lineage.find(({ version }) => version === promotion.version);
-    if (shard === undefined || entry === undefined || write.sequence <= entry.sequence) return false;
+    if (shard === undefined || entry === undefined) return false;
     const node = shard.nodes.find(({ address }) => world.atAddress(address)?.host === write.host);
-    return node !== undefined && (node.id === promotion.old || write.at <= promotion.at);
+    if (node === undefined || write.sequence <= entry.sequence) return false;
+    return node.id === promotion.old || write.at <= promotion.at;
   });
+}
+
+/** Taken by a master after an unplanned failover had replaced it: nothing can keep it from that before it is told. */
+function byAnOldMaster(write: Acknowledged, stage: Stage): boolean {
+  const { world, invariants } = stage;
+  const nodes = invariants.cluster?.shards.flatMap((shard) => shard.nodes) ?? [];
+  const id = nodes.find(({ address }) => world.atAddress(address)?.host === write.host)?.id;
+  const last = invariants.promotions.findLast(
+    (promotion) => promotion.at < write.at && (promotion.old === id || promotion.master === id),
+  );
+  return last !== undefined && last.old === id && !last.planned;
 }

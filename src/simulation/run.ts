@@ -26,6 +26,8 @@ export interface Scenario extends Deployment {
   readonly spares?: number;
   readonly traffic?: Partial<TrafficOptions>;
   readonly lostAnswers?: number;
+  /** What the product cannot do yet, and this shows. */
+  readonly awaits?: string;
   /** Nothing befalls a node: every read finds every write acknowledged before it, at any time. */
   readonly planned?: boolean;
   /** Drawn from the seed, in the place of what stands above. */

@@ -1,13 +1,16 @@
 /** What several scenarios do alike. */
+import { keyInSlot } from './keys.ts';
+import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
 export const one = { shards: 1, perShard: 2 } as const;
 export const two = { shards: 2, perShard: 2 } as const;
+export const three = { shards: 1, perShard: 3 } as const;
 
-/** Waits for a failover of the first shard; its new master must be another node. */
-export async function failsOver(stage: Stage, within: number, what: string): Promise<void> {
-  const before = stage.shard(0).master;
-  const took = await stage.until(() => stage.shard(0).master !== before, within);
+/** Waits for a failover of a shard, the first by default; its new master must be another node. */
+export async function failsOver(stage: Stage, within: number, what: string, index = 0): Promise<void> {
+  const before = stage.shard(index).master;
+  const took = await stage.until(() => stage.shard(index).master !== before, within);
   stage.expect(took !== undefined, `${what}: nobody was promoted within ${within} ms`);
 }
 
@@ -15,7 +18,23 @@ export function neverFailsOver(stage: Stage): void {
   stage.expect(stage.invariants.promotions.length === 0, 'a failover, and none was due');
 }
 
-/** Steps of one act: after how many of them the controller dies is drawn, so many seeds see them all. */
+/** A problem that the status names; it may take a moment to be seen. */
+export async function isTold(stage: Stage, what: string, code?: string, within = 3_000): Promise<void> {
+  const told = () => (code === undefined ? stage.problems().length > 0 : stage.problems().includes(code));
+  const took = await stage.until(told, within);
+  stage.expect(took !== undefined, `${what} was not reported: ${stage.problems().join(' ') || 'nothing was'}`);
+}
+
+/** Kills the master of a shard, waits for its successor and, with `rest`, a while longer; answers who it was. */
+export async function replaceMaster(stage: Stage, rest: number, index = 0): Promise<Machine> {
+  const old = stage.master(index);
+  stage.kill(old);
+  await failsOver(stage, 1_500, 'killed', index);
+  await stage.sleep(rest);
+  return old;
+}
+
+/** Steps of one act: after how many of them a controller dies is drawn, so many seeds see them all. */
 export async function dyingController(stage: Stage, steps: number, act: () => Promise<unknown>): Promise<void> {
   stage.crashAfterSteps(1 + Math.floor(stage.between(0, steps)), stage.between(100, 3_000));
   await act();
@@ -31,4 +50,17 @@ export async function afterSuccess(stage: Stage, source: ReturnType<Stage['maste
     8_000,
   );
   stage.expect(ended !== undefined, 'the move never ended at its source');
+}
+
+/** Writes to one node by hand, at this pace, whatever the topology says, until it takes none any more; how many it took. */
+export async function writeByHand(stage: Stage, machine: Machine, index: number, most: number): Promise<number> {
+  const slot = stage.shard(index).slots[0]?.from ?? 0;
+  let taken = 0;
+  for (let i = 0; i < most; i++) {
+    const reply = await stage.world.console.ask(machine.address, ['SADD', keyInSlot(slot), `by hand ${i}`]);
+    if (reply?.kind !== 'integer') break;
+    taken++;
+  }
+  stage.world.note(`${machine.name} took ${taken} writes by hand`);
+  return taken;
 }

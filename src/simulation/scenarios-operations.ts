@@ -111,6 +111,43 @@ export const operationScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'switchover-replica-never-catches-up',
+    ...one,
+    async play(stage) {
+      const old = stage.master(0);
+      const replica = stage.replica(0);
+      const failover = stage.failover(0);
+      await stage.sleep(stage.between(0, 4));
+      // What the drain left behind never arrives.
+      const heal = stage.cut([old], [replica]);
+      const ended = await failover;
+      stage.expect(ended.kind !== 'unanswered', 'it was never answered');
+      await stage.sleep(500);
+      const serves = stage
+        .unconverged()
+        .every((line) => !line.includes('is a slave') && !line.startsWith('a switchover'));
+      stage.expect(serves, `it is not put back: ${stage.unconverged().join(', ')}`);
+      heal();
+      await stage.sleep(4_000);
+    },
+  },
+  {
+    name: 'switchover-behind-a-large-lag',
+    ...one,
+    planned: true,
+    traffic: { clients: 6, pause: 10 },
+    async play(stage) {
+      stage.slowLink(stage.master(0), stage.replica(0), 2_000, 8_000, 1_500);
+      await stage.sleep(3_000);
+      const { version } = stage.invariants.cluster ?? { version: 0 };
+      const ended = await stage.failover(0);
+      stage.expect(ended.kind === 'refused', `it was ${JSON.stringify(ended)}`);
+      stage.expect(stage.invariants.cluster?.version === version, 'something was stopped before it was refused');
+      await stage.sleep(7_000);
+      neverFailsOver(stage);
+    },
+  },
+  {
     name: 'move-one-slot',
     ...two,
     planned: true,

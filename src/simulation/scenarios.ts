@@ -1,9 +1,24 @@
 /** The named situations, each played under traffic with seeds of its own. What must hold in all runs is in run.ts. */
 import type { Scenario } from './run.ts';
+import { candidateScenarios } from './scenarios-candidates.ts';
+import { controlScenarios } from './scenarios-control.ts';
 import { faultScenarios } from './scenarios-faults.ts';
+import { moveScenarios } from './scenarios-moves.ts';
 import { operationScenarios } from './scenarios-operations.ts';
+import { pushScenarios } from './scenarios-pushes.ts';
+import { returnScenarios } from './scenarios-returns.ts';
+import { viewScenarios } from './scenarios-views.ts';
 
-export const scenarios: readonly Scenario[] = [...faultScenarios, ...operationScenarios];
+export const scenarios: readonly Scenario[] = [
+  ...faultScenarios,
+  ...candidateScenarios,
+  ...returnScenarios,
+  ...viewScenarios,
+  ...pushScenarios,
+  ...controlScenarios,
+  ...operationScenarios,
+  ...moveScenarios,
+];
 
 export function scenarioNamed(name: string): Scenario {
   const found = scenarios.find((scenario) => scenario.name === name);

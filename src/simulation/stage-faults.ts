@@ -158,9 +158,9 @@ export class StageFaults extends StageView {
   }
 
   /** Only the way from one to the other is long: a replica behind a thin link, a controller far away. */
-  slowLink(from: Party, to: Party, by: Duration, length: Duration): void {
+  slowLink(from: Party, to: Party, by: Duration, length: Duration, least: Duration = 0): void {
     this.#did('slow-link', from, to);
-    this.#during(length, this.world.network.slow(from.host, to.host, 0, by));
+    this.#during(length, this.world.network.slow(from.host, to.host, least, by));
   }
 
   /** `share` of all packets to and from it are lost and sent again. */
@@ -210,6 +210,21 @@ export class StageFaults extends StageView {
   /** Nobody reaches it for `period` ms, then everybody does, and so on. */
   flap(party: Party, period: Duration, times: number): void {
     for (let i = 0; i < times; i++) this.#during(2 * i * period, () => this.#during(period, this.blackHole(party)));
+  }
+
+  /** The whole machine goes, without a word: no connection ends, and what it had sent last never arrives. */
+  vanish(machine: Machine): void {
+    this.#did('vanish', machine);
+    this.world.network.cut('*', machine.host);
+    this.world.network.cut(machine.host, '*');
+    machine.kill();
+  }
+
+  /** A machine that vanished is there again, and its process starts. */
+  reappear(machine: Machine): void {
+    this.world.network.forget(machine.host);
+    this.heal(machine);
+    this.start(machine);
   }
 
   heal(machine: Party): void {

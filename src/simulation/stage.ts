@@ -1,9 +1,12 @@
 /** A scenario's hands: faults (`stage-faults.ts`) and what an operator asks of the controller. */
 import type { ControlPlane } from '../controller/control-plane.ts';
-import type { RandomSource } from '../runtime/runtime.ts';
+import type { SettingsChange } from '../controller/settings-changes.ts';
+import type { Reply } from '../kvrocks/resp.ts';
+import type { Duration, RandomSource } from '../runtime/runtime.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
 import type { SlotRange } from '../topology/slots.ts';
 import type { Machine } from './machine.ts';
+import type { SeenShard } from './record-reading.ts';
 import { StageFaults } from './stage-faults.ts';
 import { type Ended, NAME } from './world.ts';
 
@@ -25,6 +28,47 @@ export class Stage extends StageFaults {
     const stage = new Stage(this.world, this.invariants, random);
     stage.disasters = this.disasters;
     return stage;
+  }
+
+  /** Sent by hand to one node, whatever it answers. */
+  async command(machine: Machine, ...words: readonly string[]): Promise<Reply | undefined> {
+    const reply = await this.world.console.ask(machine.address, words);
+    const text = reply === undefined ? 'no answer' : 'text' in reply ? reply.text : reply.kind;
+    this.world.note(`by hand to ${machine.name}: ${words.slice(0, 2).join(' ')}: ${text}`);
+    return reply;
+  }
+
+  /** The committed topology as a text for nodes, with other masters where `masters` says so. */
+  textOf(masters: (shard: SeenShard) => string = ({ master }) => master): string {
+    return (this.invariants.cluster?.shards ?? [])
+      .flatMap((shard) => {
+        const master = masters(shard);
+        const members = shard.nodes.filter((node) => !node.away || node.id === master);
+        return members.map(({ id, address }) => {
+          const [host, port] = address.split(':');
+          const slots = shard.slots.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(' ');
+          return id === master ? `${id} ${host} ${port} master - ${slots}` : `${id} ${host} ${port} slave ${master}`;
+        });
+      })
+      .join('\n');
+  }
+
+  /** Resolves as the next command that changes this node, or any, is on its way to it; or when none was within a while. */
+  nextCommand(machine?: Machine, within: Duration = 3_000): Promise<void> {
+    return new Promise((resolve) => {
+      const { world } = this;
+      const before = world.onCommand;
+      const hear = (to: Machine, bytes: string) => {
+        before(to, bytes);
+        if (machine === undefined || to === machine) finish();
+      };
+      const finish = () => {
+        if (world.onCommand === hear) world.onCommand = before;
+        resolve();
+      };
+      world.onCommand = hear;
+      world.loop.after(within, finish);
+    });
   }
 
   operate(what: string, command: (plane: ControlPlane) => Promise<unknown>): Promise<Ended> {
@@ -75,6 +119,30 @@ export class Stage extends StageFaults {
         {},
         { caller: CALLER },
       ),
+    );
+  }
+
+  /** `noFailover`: never promoted unless an operator names it. */
+  exclude(index: number, machine: Machine): Promise<Ended> {
+    return this.operate(`exclude-node ${machine.name}`, (plane) =>
+      plane.changeNode(NAME, { index }, machine.id, { noFailover: true }, { caller: CALLER }),
+    );
+  }
+
+  settings(change: SettingsChange): Promise<Ended> {
+    return this.operate(`settings ${JSON.stringify(change)}`, (plane) =>
+      plane.changeSettings(NAME, change, { caller: CALLER }),
+    );
+  }
+
+  /** The committed topology holds, also against what a node has from elsewhere. */
+  overwrite(): Promise<Ended> {
+    return this.operate('sync-force', (plane) => plane.sync(NAME, { caller: CALLER, force: true }));
+  }
+
+  deleteShard(index: number): Promise<Ended> {
+    return this.operate(`delete-shard ${index}`, (plane) =>
+      plane.deleteShard(NAME, { index }, false, { caller: CALLER }),
     );
   }
 

@@ -39,13 +39,18 @@ interface Burden {
 /** The pause of a sender before it sends a lost packet again; it doubles with each. */
 const RESEND = 200;
 
-/** One direction between two hosts. */
+/** So long a sender goes on sending what is new while nothing that it sent is confirmed, about its first resend. */
+const UNCONFIRMED_FOR = 200;
+
+/** One direction of a connection between two hosts. */
 class Lane {
   readonly #network: VirtualNetwork;
   readonly from: string;
   readonly to: string;
   #lastDue: Instant = 0;
   #held: (() => void)[] = [];
+  /** Since when it sends into a way whose confirmations do not come back. */
+  #unconfirmedSince: Instant | undefined;
 
   constructor(network: VirtualNetwork, from: string, to: string) {
     this.#network = network;
@@ -54,7 +59,7 @@ class Lane {
   }
 
   carry(run: () => void): void {
-    if (this.#held.length > 0 || this.#network.isCut(this.from, this.to)) {
+    if (this.#held.length > 0 || this.#network.isCut(this.from, this.to) || this.#stalled()) {
       this.#hold(run);
       return;
     }
@@ -66,14 +71,31 @@ class Lane {
     });
   }
 
+  /** Nothing confirms what was sent: after a moment TCP sends nothing new, and the connection is silent both ways. */
+  #stalled(): boolean {
+    if (!this.#network.isCut(this.to, this.from)) {
+      this.#unconfirmedSince = undefined;
+      return false;
+    }
+    const { now } = this.#network.loop;
+    this.#unconfirmedSince ??= now;
+    return now - this.#unconfirmedSince > UNCONFIRMED_FOR;
+  }
+
   #hold(run: () => void): void {
     if (this.#held.length === 0) this.#network.waiting.add(this);
     this.#held.push(run);
   }
 
+  /** Whoever kept it to send it again is gone. */
+  drop(): void {
+    this.#network.waiting.delete(this);
+    this.#held = [];
+  }
+
   /** The cut may have healed: what was kept is sent again. */
   flush(): void {
-    if (this.#network.isCut(this.from, this.to)) return;
+    if (this.#network.isCut(this.from, this.to) || this.#stalled()) return;
     this.#network.waiting.delete(this);
     for (const run of this.#held.splice(0)) this.carry(run);
   }
@@ -128,6 +150,7 @@ export class End {
   close(why: 'eof' | 'reset'): void {
     if (!this.open) return;
     this.open = false;
+    this.#network.believes(this, false);
     this.#lane.carry(() => {
       const other = this.#other;
       if (other?.open) other.hear({ kind: why });
@@ -144,6 +167,7 @@ export class End {
   hear(why: SocketEnd): void {
     if (!this.open) return;
     this.open = false;
+    this.#network.believes(this, false);
     this.ear?.ended(why);
   }
 
@@ -153,6 +177,8 @@ export class End {
 }
 
 const FIRST_PORT = 32_768;
+/** An idle connection is tried, or something is sent over it, within so many ms. */
+const TRIES_AGAIN = 2_000;
 
 export class VirtualNetwork {
   readonly loop: EventLoop;
@@ -204,6 +230,26 @@ export class VirtualNetwork {
   healHost(host: string): void {
     for (const way of [...this.#cuts.keys()]) if (way.split('>').includes(host)) this.#cuts.delete(way);
     this.#flush();
+  }
+
+  /**
+   * The machine is gone: what it had sent and nobody had got is gone with it. Whoever believes in a connection to it
+   * is told so once it is there again and that connection is tried.
+   */
+  forget(host: string): void {
+    for (const lane of [...this.waiting]) if (lane.from === host) lane.drop();
+    for (const end of this.#believed) {
+      if (end.remote !== host || end.other?.open !== false) continue;
+      this.loop.after(TRIES_AGAIN * this.#random.next(), () => end.hear({ kind: 'reset' }));
+    }
+  }
+
+  /** Sides of connections that have not heard of an end. */
+  readonly #believed = new Set<End>();
+
+  believes(end: End, open: boolean): void {
+    if (open) this.#believed.add(end);
+    else this.#believed.delete(end);
   }
 
   healAll(): void {
@@ -280,6 +326,8 @@ export class VirtualNetwork {
       const far = new End(this, to.host, to.port, back);
       far.join(end);
       end.join(far);
+      this.believes(far, true);
+      this.believes(end, true);
       far.ear = listener.accept(far);
       back.carry(() => {
         if (!end.open) return;

@@ -8,6 +8,7 @@ import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
 import { seededRandom } from '../runtime/seeded-random.ts';
 import { MemoryServer, type Seen } from '../store/memory/server.ts';
+import { Console } from './console.ts';
 import { ControllerHost, type CountGroup, type StoreFaults } from './controllers.ts';
 import { EventLoop } from './event-loop.ts';
 import { Machine } from './machine.ts';
@@ -64,6 +65,7 @@ export class World {
   readonly controllers: readonly ControllerHost[];
   readonly server: MemoryServer;
   readonly traffic: Traffic;
+  readonly console: Console;
   readonly notes: Note[] = [];
   /** `group/kind`: how often. */
   readonly counts = new Map<string, number>();
@@ -83,6 +85,10 @@ export class World {
   steps = 0;
   /** The controller that makes this step dies right after it. */
   crashAtStep: number | undefined;
+  /** Called with every command that a controller sends and that changes a node, before it is on its way. */
+  onCommand: (machine: Machine, bytes: string) => void = () => {};
+  /** Questions of controllers to each host so far. */
+  readonly questions = new Map<string, number>();
   /** Called after a crash at a step, with whose it was. */
   onCrash: (host: ControllerHost) => void = () => {};
   readonly #options: WorldOptions;
@@ -117,6 +123,7 @@ export class World {
     this.server = new MemoryServer({ runtime: storeProcess.runtime });
     this.server.observe((seen) => this.#seen(seen));
     this.server.onElection(() => this.#elected());
+    this.console = new Console(this.loop, this.network, this.random.child('console'));
     this.controllers = Array.from(
       { length: options.controllers },
       (_, i) =>
@@ -294,10 +301,13 @@ export class World {
 
   #sent(from: string, to: string, bytes: string): void {
     const sender = this.controllers.find(({ host }) => host === from);
-    if (sender === undefined || !STEPS.some((step) => bytes.includes(step))) return;
+    if (sender === undefined) return;
+    this.questions.set(to, (this.questions.get(to) ?? 0) + 1);
+    if (!STEPS.some((step) => bytes.includes(step))) return;
     const machine = this.at(to);
     if (machine === undefined) return;
     this.observer?.sent(sender, machine, bytes);
+    this.onCommand(machine, bytes);
     this.#step('command', sender);
   }
 

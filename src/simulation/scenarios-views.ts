@@ -1,0 +1,175 @@
+/** Who sees what: partitions, links that come and go, and masters that are alive and yet not there. */
+import type { Scenario } from './run.ts';
+import { failsOver, isTold, neverFailsOver, one, three, two } from './scenario-steps.ts';
+
+export const viewScenarios: readonly Scenario[] = [
+  {
+    name: 'master-isolated-from-controllers-and-replicas',
+    ...three,
+    async play(stage) {
+      const old = stage.master(0);
+      stage.isolate(old);
+      await failsOver(stage, 8_000, 'isolated');
+      await stage.sleep(stage.between(1_000, 6_000));
+      stage.heal(old);
+      await stage.sleep(5_000);
+    },
+  },
+  {
+    name: 'master-cut-from-its-replicas',
+    awaits: 'a problem about replicas that have not heard their master for long though their link is up',
+    ...three,
+    async play(stage) {
+      const heal = stage.cut([stage.master(0)], stage.replicas(0));
+      await isTold(stage, 'replicas without their master', undefined, 12_000);
+      await stage.sleep(stage.between(2_000, 15_000));
+      neverFailsOver(stage);
+      heal();
+      await stage.sleep(5_000);
+      neverFailsOver(stage);
+    },
+  },
+  {
+    name: 'master-heard-one-way-only',
+    ...three,
+    async play(stage) {
+      // It hears everybody, and nobody but its clients hears it, or the other way round.
+      const master = stage.master(0);
+      const others = [...stage.world.controllers, ...stage.replicas(0)];
+      const heal = stage.chance(0.5) ? stage.cut([master], others, 'one-way') : stage.cut(others, [master], 'one-way');
+      await failsOver(stage, 9_000, 'cut off one way');
+      await stage.sleep(stage.between(500, 5_000));
+      heal();
+      await stage.sleep(5_000);
+    },
+  },
+  {
+    name: 'a-whole-cluster-restarts',
+    shards: 3,
+    perShard: 2,
+    async play(stage) {
+      for (const machine of stage.world.machines) stage.kill(machine);
+      await stage.sleep(stage.between(100, 6_000));
+      for (const machine of stage.world.machines) {
+        stage.start(machine);
+        await stage.sleep(stage.between(0, 1_000));
+      }
+      await stage.sleep(6_000);
+    },
+  },
+  {
+    name: 'rolling-restart-of-all-nodes',
+    shards: 2,
+    perShard: 2,
+    async play(stage) {
+      for (const machine of stage.world.machines) {
+        stage.kill(machine);
+        await stage.sleep(stage.between(50, 2_500));
+        stage.start(machine);
+        await stage.converged(15_000);
+      }
+      await stage.sleep(1_000);
+    },
+  },
+  {
+    name: 'flapping-master',
+    ...three,
+    async play(stage) {
+      for (let i = 0; i < 6; i++) {
+        const master = stage.master(0);
+        stage.kill(master);
+        await stage.sleep(stage.between(300, 1_500));
+        stage.start(master);
+        await stage.sleep(stage.between(300, 2_500));
+      }
+      await stage.sleep(3_000);
+    },
+  },
+  {
+    name: 'flapping-link',
+    ...three,
+    async play(stage) {
+      const master = stage.master(0);
+      for (let i = 0; i < 4; i++) {
+        stage.isolate(master);
+        await stage.sleep(3_000);
+        stage.heal(master);
+        await stage.sleep(3_000);
+      }
+    },
+  },
+  {
+    name: 'one-node-in-a-black-hole',
+    ...two,
+    async play(stage) {
+      const heal = stage.blackHole(stage.replica(0));
+      const others = [stage.master(0), stage.master(1), stage.replica(1)];
+      const before = others.map(({ host }) => stage.world.questions.get(host) ?? 0);
+      const seconds = Math.round(stage.between(8, 20));
+      await stage.sleep(seconds * 1_000);
+      others.forEach(({ host, name }, i) => {
+        const asked = (stage.world.questions.get(host) ?? 0) - (before[i] ?? 0);
+        stage.expect(asked >= seconds - 1, `${name} was asked ${asked} times in ${seconds} s`);
+      });
+      neverFailsOver(stage);
+      heal();
+      await stage.sleep(3_000);
+    },
+  },
+  {
+    name: 'master-answers-errors-to-everything',
+    ...three,
+    async play(stage) {
+      const master = stage.master(0);
+      stage.kill(master);
+      master.faults.answersErrors = true;
+      await stage.sleep(stage.between(20, 300));
+      stage.start(master);
+      await failsOver(stage, 9_000, 'answers errors');
+      await stage.sleep(stage.between(500, 4_000));
+      stage.kill(master);
+      master.mend();
+      await stage.sleep(300);
+      stage.start(master);
+      await stage.sleep(4_000);
+    },
+  },
+  {
+    name: 'master-accepts-then-refuses-connections',
+    ...three,
+    async play(stage) {
+      const master = stage.master(0);
+      stage.kill(master);
+      master.faults.closesAtOnce = true;
+      await stage.sleep(stage.between(20, 300));
+      stage.start(master);
+      await failsOver(stage, 4_000, 'resets every connection');
+      await stage.sleep(stage.between(500, 4_000));
+      master.mend();
+      await stage.sleep(4_000);
+    },
+  },
+  {
+    name: 'master-says-it-is-a-slave',
+    ...one,
+    async play(stage) {
+      const master = stage.master(0);
+      const replica = stage.replica(0);
+      const version = (stage.invariants.cluster?.version ?? 0) + 3;
+      // By somebody's push the two have changed places; the text is told to the master alone.
+      await stage.command(
+        master,
+        'CLUSTERX',
+        'SETNODES',
+        stage.textOf(() => replica.id),
+        String(version),
+      );
+      await isTold(stage, 'a master that says it is a slave', undefined, 5_000);
+      await stage.sleep(stage.between(1_000, 5_000));
+      stage.expect(master.core?.cluster.topology.version === BigInt(version), 'it was overwritten silently');
+      neverFailsOver(stage);
+      await stage.overwrite();
+      await stage.sleep(4_000);
+    },
+  },
+];
