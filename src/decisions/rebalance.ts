@@ -50,8 +50,7 @@ export type PlanRefusal = { readonly kind: 'refused' } & (
 /** Has slots, some of which may have to go; without an id: those that nobody owns. */
 interface Giver {
   readonly id: ShardId | null;
-  /** What it had from the start and has not given away, in any order. */
-  readonly ranges: SlotRange[];
+  readonly stock: Stock;
   /** How many slots it has now, and how many in the end. */
   has: number;
   readonly due: number;
@@ -61,9 +60,13 @@ interface Shard extends Giver {
   readonly id: ShardId;
 }
 
+/** By slot; undefined: nobody. */
+type Owners = (Shard | undefined)[];
+
 const lack = (shard: Shard): number => shard.due - shard.has;
 const surplus = (giver: Giver): number => giver.has - giver.due;
-const size = (range: SlotRange): number => range.to - range.from + 1;
+const bySlot = (a: { readonly range: SlotRange }, b: { readonly range: SlotRange }): number =>
+  a.range.from - b.range.from;
 
 /**
  * The fewest slots that must move until every slot is owned and each shard has 16384 * weight / sum, rounded up or
@@ -75,16 +78,15 @@ export function planRebalance(shards: readonly WeighedShard[]): Plan | PlanRefus
   if (refused !== undefined) return refused;
   const due = dueSlots(shards);
   const all = shards.map(
-    ({ id, slots }, i): Shard => ({ id, ranges: [...slots], has: slotCount(slots), due: due[i] ?? 0 }),
+    ({ id, slots }, i): Shard => ({ id, stock: new Stock(slots), has: slotCount(slots), due: due[i] ?? 0 }),
   );
-
-  const owner: (Shard | undefined)[] = new Array(SLOT_COUNT).fill(undefined);
+  const owners: Owners = new Array(SLOT_COUNT).fill(undefined);
   for (const shard of all) {
-    for (const { from, to } of shard.ranges) {
+    for (const { from, to } of shard.stock.ranges()) {
       for (let slot = from; slot <= to; slot++) {
-        const other = owner[slot];
+        const other = owners[slot];
         if (other !== undefined) return { kind: 'refused', why: 'owned-twice', slot, shards: [other.id, shard.id] };
-        owner[slot] = shard;
+        owners[slot] = shard;
       }
     }
   }
@@ -94,8 +96,8 @@ export function planRebalance(shards: readonly WeighedShard[]): Plan | PlanRefus
   const fills: PlannedFill[] = [];
   const give = (giver: Giver, taker: Shard): void => {
     const amount = Math.min(surplus(giver), lack(taker));
-    for (const range of take(giver.ranges, amount, (slot) => owner[slot] === taker)) {
-      owner.fill(taker, range.from, range.to + 1);
+    for (const range of giver.stock.take(amount, taker, owners)) {
+      owners.fill(taker, range.from, range.to + 1);
       if (giver.id === null) fills.push({ range, target: taker.id });
       else moves.push({ range, source: giver.id, target: taker.id });
     }
@@ -103,124 +105,109 @@ export function planRebalance(shards: readonly WeighedShard[]): Plan | PlanRefus
     taker.has += amount;
     lacking.add(taker);
   };
-
-  const gaps = gapsIn(owner);
-  const nobody: Giver = { id: null, ranges: gaps, has: slotCount(gaps), due: 0 };
-  for (let taker = lacking.most(); taker !== undefined && surplus(nobody) > 0; taker = lacking.most()) {
-    give(nobody, taker);
-  }
-
-  const givers = all.filter((shard) => surplus(shard) > 0).sort((a, b) => surplus(b) - surplus(a));
-  const exactly = (giver: Giver, near: readonly Shard[]): Shard | undefined =>
-    near.find((shard) => lack(shard) === surplus(giver)) ?? lacking.exactly(surplus(giver));
-  for (const giver of givers) {
-    const taker = exactly(giver, neighbours(giver, owner));
-    if (taker !== undefined) give(giver, taker);
-  }
-  for (const giver of givers) {
-    const near = neighbours(giver, owner).sort((a, b) => lack(b) - lack(a));
+  const giveAll = (giver: Giver, next: () => Shard | undefined): void => {
     while (surplus(giver) > 0) {
-      const taker = exactly(giver, near) ?? near.find((shard) => lack(shard) > 0) ?? lacking.most();
-      if (taker === undefined) break;
+      const taker = next();
+      if (taker === undefined) return;
       give(giver, taker);
     }
+  };
+
+  const gaps = gapsIn(owners);
+  giveAll({ id: null, stock: new Stock(gaps), has: slotCount(gaps), due: 0 }, () => lacking.most());
+
+  const givers = all.filter((shard) => surplus(shard) > 0).sort((a, b) => surplus(b) - surplus(a));
+  const nearTo = (giver: Giver): Lacking => new Lacking(neighbours(giver, owners));
+  for (const giver of givers) giveAll(giver, () => nearTo(giver).exactly(surplus(giver)));
+  for (const giver of givers) giveAll(giver, () => lacking.exactly(surplus(giver)));
+  for (const giver of givers) {
+    const near = nearTo(giver);
+    giveAll(giver, () => {
+      const exactly = near.exactly(surplus(giver)) ?? lacking.exactly(surplus(giver));
+      return exactly ?? near.most() ?? lacking.most();
+    });
   }
 
-  return {
-    kind: 'plan',
-    moves: moves.sort(bySlot),
-    fills: fills.sort(bySlot),
-    after: all.map(({ id, has }) => ({ id, slots: has })),
-  };
+  const after = all.map(({ id, has }) => ({ id, slots: has }));
+  return { kind: 'plan', moves: moves.sort(bySlot), fills: fills.sort(bySlot), after };
 }
-
-const bySlot = (a: { readonly range: SlotRange }, b: { readonly range: SlotRange }): number =>
-  a.range.from - b.range.from;
 
 function refuseWeights(shards: readonly WeighedShard[]): PlanRefusal | undefined {
   for (const { id, weight } of shards) {
-    if (!(weight >= 0 && Number.isFinite(weight))) {
-      return { kind: 'refused', why: 'bad-weight', shard: id, weight };
-    }
+    if (!(weight >= 0 && Number.isFinite(weight))) return { kind: 'refused', why: 'bad-weight', shard: id, weight };
   }
   return shards.some(({ weight }) => weight > 0) ? undefined : { kind: 'refused', why: 'no-weight' };
 }
 
 /**
- * A share that is closer to a whole number of slots is that number: far more than the sums of floating point are off,
- * and far less than any weight means.
+ * A share that is closer than this to a whole number of slots is that number: sums of floating point are off by far
+ * less, and weights mean far more.
  */
 const WHOLE = 1e-6;
 
 /**
- * How many slots each shard is due. Of the odd ones as many as possible stay where they are; the rest is the method of
- * the largest remainder, and of equal remainders those are chosen that leave a shard alone.
+ * How many slots each shard is due. Of the odd slots as many as possible stay where they are; the others follow the
+ * largest remainders, and of equal ones those that leave a shard untouched.
  */
 function dueSlots(shards: readonly WeighedShard[]): readonly number[] {
-  // Scaled, since a sum of the largest numbers would be infinite.
+  // Scaled: a sum of the largest numbers would be infinite.
   const heaviest = shards.reduce((most, { weight }) => Math.max(most, weight), 0);
   const sum = shards.reduce((total, { weight }) => total + weight / heaviest, 0);
   const shares = shards.map(({ slots, weight }, i) => {
     const exact = (SLOT_COUNT * (weight / heaviest)) / sum;
-    const whole = Math.abs(exact - Math.round(exact)) < WHOLE ? Math.round(exact) : Math.floor(exact);
+    const near = Math.round(exact);
+    const whole = Math.abs(exact - near) < WHOLE ? near : Math.floor(exact);
     const owned = slotCount(slots);
     const keeps = owned > whole;
-    return {
-      i,
-      whole,
-      rest: Math.max(0, exact - whole),
-      keeps,
-      /** It would neither give nor take with the odd slot, but without it; or the other way round. */
-      settled: keeps ? owned === whole + 1 : owned < whole,
-    };
+    // With the odd slot it has what it is due; or it lacks some in any case.
+    const suits = keeps ? owned === whole + 1 : owned < whole;
+    return { i, whole, rest: exact - whole, keeps, suits };
   });
   const due = shares.map(({ whole }) => whole);
   const odd = SLOT_COUNT - due.reduce((total, slots) => total + slots, 0);
   const first = shares
     .filter(({ rest }) => rest >= WHOLE)
-    .sort((a, b) => Number(b.keeps) - Number(a.keeps) || b.rest - a.rest || Number(b.settled) - Number(a.settled));
+    .sort((a, b) => Number(b.keeps) - Number(a.keeps) || b.rest - a.rest || Number(b.suits) - Number(a.suits));
   for (const { i, whole } of first.slice(0, odd)) due[i] = whole + 1;
   return due;
 }
 
-function gapsIn(owner: readonly unknown[]): SlotRange[] {
+function gapsIn(owners: Owners): readonly SlotRange[] {
   const gaps: SlotRange[] = [];
   for (let slot = 0; slot < SLOT_COUNT; slot++) {
     const from = slot;
-    while (slot < SLOT_COUNT && owner[slot] === undefined) slot++;
+    while (slot < SLOT_COUNT && owners[slot] === undefined) slot++;
     if (slot > from) gaps.push({ from, to: slot - 1 });
   }
   return gaps;
 }
 
-/** Those who lack slots and own one right beside a range of this one, each once, by slot. */
-function neighbours(giver: Giver, owner: readonly (Shard | undefined)[]): Shard[] {
+/** Who lacks slots and owns one right beside a range of this one, each once. */
+function neighbours(giver: Giver, owners: Owners): readonly Shard[] {
   const found = new Set<Shard>();
-  for (const { from, to } of giver.ranges) {
-    for (const shard of [owner[from - 1], owner[to + 1]]) {
-      if (shard !== undefined && lack(shard) > 0) found.add(shard);
-    }
+  for (const { from, to } of giver.stock.ranges()) {
+    const [before, behind] = [owners[from - 1], owners[to + 1]];
+    if (before !== undefined && lack(before) > 0) found.add(before);
+    if (behind !== undefined && lack(behind) > 0) found.add(behind);
   }
   return [...found];
 }
 
-/** Who lacks how many slots. */
+/** Finds shards by how many slots they lack; of equals the earlier one. */
 class Lacking {
   /** An entry holds for as long as its shard still lacks that many. */
   readonly #by = new Map<number, Shard[]>();
   #most = 0;
 
   constructor(shards: readonly Shard[]) {
-    // The last one of equals is found first.
     for (const shard of shards.toReversed()) this.add(shard);
   }
 
+  /** Also each time it lacks less than before. */
   add(shard: Shard): void {
     const slots = lack(shard);
     if (slots <= 0) return;
-    const those = this.#by.get(slots);
-    if (those === undefined) this.#by.set(slots, [shard]);
-    else those.push(shard);
+    known(this.#by, slots, () => []).push(shard);
     this.#most = Math.max(this.#most, slots);
   }
 
@@ -242,101 +229,141 @@ class Lacking {
   }
 }
 
-/**
- * Takes so many slots out of the ranges, which hold at least as many, in as few pieces as can be. Of equally good
- * ranges one is preferred that touches what the taker owns, and then only that end of it is cut off.
- */
-function take(ranges: SlotRange[], amount: number, taker: (slot: number) => boolean): readonly SlotRange[] {
-  const touches = (range: SlotRange): boolean => taker(range.from - 1) || taker(range.to + 1);
-  const pieces: SlotRange[] = [];
-  let left = amount;
-  if (ranges.every((range) => size(range) < left)) {
-    ranges.sort((a, b) => size(b) - size(a) || Number(touches(b)) - Number(touches(a)) || a.from - b.from);
-    for (const range of ranges) {
-      if (size(range) >= left) break;
-      pieces.push(range);
-      left -= size(range);
-    }
-    ranges.splice(0, pieces.length);
+/** Ranges from which slots are taken. */
+class Stock {
+  readonly #bySize = new Map<number, SlotRange[]>();
+
+  constructor(ranges: readonly SlotRange[]) {
+    for (const range of ranges) this.#add(range);
   }
 
-  let [best, at] = [Number.POSITIVE_INFINITY, -1];
-  for (const [i, range] of ranges.entries()) {
-    const over = size(range) - left;
-    if (over < 0) continue;
-    // A whole one, then one that touches, then the smallest.
-    const cost = (over === 0 ? 0 : SLOT_COUNT * 2 + over) + (touches(range) ? 0 : SLOT_COUNT);
-    if (cost < best) [best, at] = [cost, i];
+  #add(range: SlotRange): void {
+    known(this.#bySize, range.to - range.from + 1, () => []).push(range);
   }
-  const range = ranges[at];
-  if (range === undefined) return pieces;
-  if (size(range) === left) {
-    ranges.splice(at, 1);
-    return [...pieces, range];
+
+  ranges(): readonly SlotRange[] {
+    return [...this.#bySize.values()].flat();
   }
-  if (taker(range.from - 1)) {
-    ranges[at] = { from: range.from + left, to: range.to };
-    return [...pieces, { from: range.from, to: range.from + left - 1 }];
+
+  /**
+   * So many slots, of which there must be as many, in the fewest pieces: whole ranges, the longest first, until one is
+   * as long as the rest, or an end of it is. Of equally good ones those that touch what the taker owns.
+   */
+  take(amount: number, taker: Shard, owners: Owners): readonly SlotRange[] {
+    // Nothing is beside a new shard, and thousands of ranges need not be looked at for it.
+    const touches = ({ from, to }: SlotRange): boolean =>
+      taker.has > 0 && (owners[from - 1] === taker || owners[to + 1] === taker);
+    const sizes = [...this.#bySize.keys()].sort((a, b) => b - a);
+    const pieces: SlotRange[] = [];
+    let left = amount;
+    for (const size of sizes) {
+      if (size >= left) break;
+      const whole = this.#pull(size, Math.ceil(left / size) - 1, touches);
+      pieces.push(...whole);
+      left -= whole.length * size;
+      if (this.#bySize.has(size)) break;
+    }
+    const [exact] = this.#pull(left, 1, touches);
+    if (exact !== undefined) return [...pieces, exact];
+
+    const longer = sizes.filter((size) => size > left && this.#bySize.has(size)).reverse();
+    const size = longer.find((one) => this.#bySize.get(one)?.some(touches)) ?? longer[0] ?? 0;
+    const [range] = this.#pull(size, 1, touches);
+    if (range === undefined) return pieces;
+    const head = owners[range.from - 1] === taker;
+    const cut = head ? range.from + left : range.to - left + 1;
+    const [low, high] = [
+      { from: range.from, to: cut - 1 },
+      { from: cut, to: range.to },
+    ];
+    const [piece, rest] = head ? [low, high] : [high, low];
+    this.#add(rest);
+    return [...pieces, piece];
   }
-  ranges[at] = { from: range.from, to: range.to - left };
-  return [...pieces, { from: range.to - left + 1, to: range.to }];
+
+  /** So many ranges of this size, or all there are. */
+  #pull(size: number, count: number, preferred: (range: SlotRange) => boolean): readonly SlotRange[] {
+    const ranges = this.#bySize.get(size) ?? [];
+    if (ranges.length <= count) {
+      this.#bySize.delete(size);
+      return ranges;
+    }
+    const first = new Set(ranges.filter(preferred).slice(0, count));
+    const others = first.size === 0 ? ranges : ranges.filter((range) => !first.has(range));
+    const pulled = [...first, ...others.splice(0, count - first.size)];
+    this.#bySize.set(size, others);
+    return pulled;
+  }
 }
 
 /**
  * Rounds of moves that can run side by side: in one round a shard is the source of one move at most and the target of
- * one at most. As few rounds as the shard with the most moves in one direction needs. Rounds need not wait for each
- * other; inside a round by slot.
+ * one at most. They are as few as the shard with the most moves in one direction needs. Inside a round by slot.
  */
 export function orderMoves<M extends PlannedMove>(moves: readonly M[]): readonly (readonly M[])[] {
-  const sources = new Map<ShardId, Rounds<M>>();
-  const targets = new Map<ShardId, Rounds<M>>();
+  const sources = new Map<ShardId, Agenda<M>>();
+  const targets = new Map<ShardId, Agenda<M>>();
+  const ends = (move: M): readonly [source: Agenda<M>, target: Agenda<M>] => [
+    known(sources, move.source, () => new Agenda()),
+    known(targets, move.target, () => new Agenda()),
+  ];
   for (const move of moves) {
-    const source = roundsOf(sources, move.source);
-    const target = roundsOf(targets, move.target);
-    const round = firstFree(source);
-    const other = firstFree(target);
-    if (round !== other) {
-      // Moves that follow each other from the target on, in turn in `round` and `other`: they change places, and
-      // `round` is free at both ends. The chain enters sources in `round` only, so never this one, where it is free.
-      const chain: M[] = [];
-      let next = target[round];
-      while (next !== undefined) {
-        chain.push(next);
-        next = chain.length % 2 === 1 ? roundsOf(sources, next.source)[other] : roundsOf(targets, next.target)[round];
-      }
-      const ends = (one: M) => [roundsOf(sources, one.source), roundsOf(targets, one.target)];
-      for (const [i, one] of chain.entries()) for (const end of ends(one)) delete end[i % 2 === 0 ? round : other];
-      for (const [i, one] of chain.entries()) for (const end of ends(one)) end[i % 2 === 0 ? other : round] = one;
+    const [source, target] = ends(move);
+    let round = source.firstFree();
+    const other = target.firstFree();
+    if (target.at(round) !== undefined && source.at(other) === undefined) round = other;
+    // The moves that hang together from the target on, by turns in `round` and in `other`, change places: then `round`
+    // is free at the target too. Such a chain comes to a source by a move of `round`, so never to ours.
+    const chain: M[] = [];
+    for (let next = target.at(round); next !== undefined; ) {
+      chain.push(next);
+      const [nextSource, nextTarget] = ends(next);
+      next = chain.length % 2 === 1 ? nextSource.at(other) : nextTarget.at(round);
     }
-    source[round] = move;
-    target[round] = move;
+    for (const [i, one] of chain.entries()) for (const end of ends(one)) end.free(i % 2 === 0 ? round : other);
+    for (const [i, one] of chain.entries()) for (const end of ends(one)) end.put(i % 2 === 0 ? other : round, one);
+    source.put(round, move);
+    target.put(round, move);
   }
 
-  const rounds: M[][] = [];
-  for (const own of sources.values()) {
-    for (const [i, move] of own.entries()) {
-      if (move === undefined) continue;
-      const round = rounds[i];
-      if (round === undefined) rounds[i] = [move];
-      else round.push(move);
-    }
+  const rounds = new Map<number, M[]>();
+  for (const agenda of sources.values()) {
+    for (const [round, move] of agenda.all()) known(rounds, round, () => []).push(move);
   }
-  return rounds.map((round) => round.sort(bySlot));
+  return [...rounds].sort(([a], [b]) => a - b).map(([, round]) => round.sort(bySlot));
 }
 
-/** The move of a shard in each round. */
-type Rounds<M> = (M | undefined)[];
+/** What a shard does in each round, in one direction. */
+class Agenda<M> {
+  readonly #moves = new Map<number, M>();
+  /** None before it is free. */
+  #free = 0;
 
-function roundsOf<M>(all: Map<ShardId, Rounds<M>>, shard: ShardId): Rounds<M> {
-  const known = all.get(shard);
-  if (known !== undefined) return known;
-  const fresh: Rounds<M> = [];
-  all.set(shard, fresh);
-  return fresh;
+  at(round: number): M | undefined {
+    return this.#moves.get(round);
+  }
+
+  put(round: number, move: M): void {
+    this.#moves.set(round, move);
+  }
+
+  free(round: number): void {
+    this.#moves.delete(round);
+    this.#free = Math.min(this.#free, round);
+  }
+
+  firstFree(): number {
+    while (this.#moves.has(this.#free)) this.#free++;
+    return this.#free;
+  }
+
+  all(): Iterable<readonly [round: number, move: M]> {
+    return this.#moves;
+  }
 }
 
-function firstFree(rounds: Rounds<unknown>): number {
-  let round = 0;
-  while (rounds[round] !== undefined) round++;
-  return round;
+function known<K, V>(map: Map<K, V>, key: K, first: () => V): V {
+  const value = map.get(key) ?? first();
+  map.set(key, value);
+  return value;
 }
