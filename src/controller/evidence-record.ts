@@ -100,16 +100,11 @@ const short = (text: string, longest: number): string =>
 const age = (now: number, at: number | null | undefined): number | null =>
   at == null || at === Number.NEGATIVE_INFINITY ? null : Math.max(0, Math.round(now - at));
 
-function refusalsOf(judged: Judged | undefined, node: Node, outcome: Outcome): readonly string[] | null {
-  const own = outcome.refusals?.get(node.id) ?? judged?.refusals;
-  return own === undefined ? null : own.map((text) => short(text, LONGEST.refusal));
-}
-
 /** `report`: what the decision found of this shard; undefined where it did not look, as in a switchover. */
 export function draft(world: World, shard: Shard, report: ShardReport | undefined, outcome: Outcome): EvidenceDraft {
   const { intended, policy, now } = world;
   const { cluster } = intended;
-  const words = (text: string) => short(legible(text, cluster), LONGEST.sentence);
+  const words = (text: string, longest: number = LONGEST.sentence) => short(legible(text, cluster), longest);
   const master = world.view(shard.master);
   const testimony = witnesses(world, shard);
   const verdict = report?.verdict;
@@ -151,7 +146,8 @@ export function draft(world: World, shard: Shard, report: ShardReport | undefine
         silence: view?.silence ?? null,
         answered_ago: age(now, view?.answeredAt),
         witness: testimony.get(node.id) ?? null,
-        refusals: refusalsOf(judged, node, outcome),
+        refusals:
+          (outcome.refusals?.get(node.id) ?? judged?.refusals)?.map((text) => words(text, LONGEST.refusal)) ?? null,
         passed_over: judged?.passedOver == null ? null : words(judged.passedOver),
       };
     }),

@@ -24,7 +24,10 @@ test('a master that answers: a switchover, which loses nothing, and why each oth
 test('a master that answers and nobody who could follow it: force would not help', () => {
   const got = plan('a master 9 | b replica 9 down');
   assert.deepEqual([got.candidate, got.needs_force, got.with_force], [null, false, null]);
-  assert.match(got.refused ?? '', /its link to the master is down/);
+  assert.deepEqual(
+    [got.refused, got.judged[0]?.refusals.at(-1)],
+    ['each is refused', 'its link to the master is down'],
+  );
 });
 
 test('what stands in the way of a switchover is said before it is tried', () => {
@@ -44,7 +47,7 @@ test('a dead master: a promotion, and what may be lost', () => {
 test('past the lag limit it takes force, and the plan says whom and at what price', () => {
   const got = plan('a master 900 dead | b replica 300', LIMITS);
   assert.deepEqual([got.candidate, got.needs_force, got.with_force, got.may_lose?.records], [null, true, 'b', 600]);
-  assert.match(got.refused ?? '', /b: 600 behind, of which 100 may be lost/);
+  assert.deepEqual(got.judged[0]?.refusals, ['600 behind, of which 100 may be lost']);
   const forced = plan('a master 900 dead | b replica 300', LIMITS, undefined, true);
   assert.deepEqual([forced.candidate, forced.needs_force, forced.may_lose?.records], ['b', false, 600]);
 });

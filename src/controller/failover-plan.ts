@@ -20,6 +20,8 @@ export function mayLose(world: World, shard: Shard, replica: NodeId): MayLose {
   };
 }
 
+const NO_REPLICA = 'it has none';
+
 type Outcome = { readonly node: NodeId } | { readonly refused: string };
 
 /** Throws only what the caller has wrong: a shard or a node that is none. */
@@ -28,6 +30,8 @@ function attempt(world: World, promote: () => NodeId): Outcome {
     return { node: promote() };
   } catch (error) {
     if (!(error instanceof Refusal) || error.code === 'invalid' || error.code === 'not_found') throw error;
+    // Each one's reasons stand beside it.
+    if (Array.isArray(error.detail)) return { refused: error.detail.length === 0 ? NO_REPLICA : 'each is refused' };
     return { refused: legible(error.message, world.intended.cluster) };
   }
 }
@@ -41,13 +45,19 @@ export function planFailover(world: World, ref: ShardRef, preferred: NodeId | un
   const { shard } = findShard(world.intended.cluster, ref);
   const planned = masterAnswers(world, shard);
   const askedSince = (planned ? null : world.view(shard.master)?.brokeAt) ?? Number.NEGATIVE_INFINITY;
-  const { judged } = choosePromotion(world, shard, {
+  const words = (text: string) => legible(text, world.intended.cluster);
+  const promotion = choosePromotion(world, shard, {
     askedSince,
     force: force && !planned,
     linked: planned,
     preferred,
     handedOver: handedOver(world, shard),
   });
+  const judged = promotion.judged.map(({ refusals, passedOver, ...one }) => ({
+    ...one,
+    refusals: refusals.map(words),
+    passedOver: passedOver === null ? null : words(passedOver),
+  }));
   const nothing = { candidate: null, refused: null, needs_force: false, with_force: null, may_lose: null };
   const common = { ...nothing, shard: shard.id, master: shard.master, judged };
   if (planned) {

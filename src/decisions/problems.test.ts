@@ -27,26 +27,28 @@ test('each state of a node has its code, what it waits for, and the command that
       seeing(world('a master 9 | b replica 9'), 'b', { state: 'masterdown' }),
       'NODE_DEAF',
       null,
-      /CONFIG SET slave-serve-stale-data yes/,
+      /^redis-cli -h 10\.0\.0\.98 -p 6000 CONFIG SET slave-serve-stale-data yes$/,
     ],
     [
       seeing(world('a master 9 | b replica 9'), 'b', { state: 'wrong-id' }),
       'WRONG_NODE',
-      null,
-      /kvctl node forget b -n ns -c c1/,
+      'the right node at this address',
+      /^kvctl delete node b -n ns -c c1$/,
     ],
     [world('a master 9 | b replica 9 unproven'), 'UNPROVEN', 'an operator', /empty its data folder/],
     [
       world(`a master 9 | b replica 9 foreign:${VERSION + 1}`),
       'TOPOLOGY_NEWER',
       'an operator',
-      /kvctl sync c1 -n ns --force/,
+      /^kvctl sync -n ns -c c1 --force$/,
     ],
     [
-      seeing(world('a master 9 | b replica 9'), 'b', { dangers: [{ what: 'x is y', command: 'CONFIG SET x z' }] }),
+      seeing(world('a master 9 | b replica 9'), 'b', {
+        dangers: [{ what: 'x is y', command: 'redis-cli CONFIG SET x z' }],
+      }),
       'DANGEROUS_SETTING',
       null,
-      /CONFIG SET x z/,
+      /^redis-cli -h 10\.0\.0\.98 -p 6000 CONFIG SET x z$/,
     ],
   ];
   for (const [seen, code, waitingFor, command] of cases) {
@@ -71,6 +73,38 @@ test('a dead master that nobody may replace: who was refused and why, and the op
   assert.equal(one.code, 'MASTER_DOWN');
   assert.match(one.message, /b: 600 behind, of which 100 may be lost/);
   assert.equal(one.command, 'kvctl failover shard 0 -n ns -c c1 --force');
+});
+
+test('a dead master whose replicas nobody may promote by force either: no command, since none would help', () => {
+  const one = only(world('a master 900 dead | b replica 0', { floor: 900 }));
+  assert.deepEqual([one.code, one.command], ['MASTER_DOWN', null]);
+});
+
+test('a master that nobody can testify against for long: the failover that a person may ask for', () => {
+  const unseen = (brokeAgo: number, words: string) => {
+    const facts = { brokeAt: NOW - brokeAgo, answeredAt: NOW - brokeAgo - 1 };
+    const seen = seeing(world(`a master 900 dead | b replica ${words}`, { floor: 900, eligibleFrom: 800 }), 'a', facts);
+    return seeing(seen, 'b', { linkUpAt: Number.NEGATIVE_INFINITY, lostAt: NOW - brokeAgo });
+  };
+  assert.equal(only(unseen(5_000, '890')).command, null);
+  const late = only(unseen(20_000, '890'));
+  assert.deepEqual([late.code, late.command], ['MASTER_UNREACHABLE', 'kvctl failover shard 0 -n ns -c c1']);
+  assert.equal(only(unseen(20_000, '300')).command, 'kvctl failover shard 0 -n ns -c c1 --force');
+});
+
+test('another node at a master’s address: the failover; at that of an away one: it is forgotten', () => {
+  const wrong = { state: 'wrong-id', reason: 'it says that it is z' } as const;
+  const master = only(seeing(world('a master 9 | b replica 9'), 'a', wrong));
+  assert.equal(master.command, 'kvctl failover shard 0 -n ns -c c1');
+  const away = only(seeing(world('a master 9 | b away 9'), 'b', wrong));
+  assert.equal(away.command, 'kvctl node forget b -n ns -c c1');
+});
+
+test('a name that a shell would take apart is quoted in the command', () => {
+  const seen = world('a master 900 dead | b replica 300', { floor: 900, eligibleFrom: 800 });
+  const { cluster } = seen.intended;
+  const named = { ...seen, intended: { ...seen.intended, cluster: { ...cluster, name: "it's; rm" } } };
+  assert.equal(only(named).command, `kvctl failover shard 0 -n ns -c 'it'\\''s; rm' --force`);
 });
 
 test('a master that came back without its data, and nobody to replace it: DATA_LOST', () => {

@@ -3,11 +3,13 @@
 import { switchoverOf } from '../operations/intended.ts';
 import { SWITCHOVER_BOUNDS } from '../operations/switchover.ts';
 import { formatAddress } from '../topology/address.ts';
-import type { Node, Shard } from '../topology/cluster.ts';
+import { type Node, nodeOf, type Shard } from '../topology/cluster.ts';
+import type { NodeId } from '../topology/ids.ts';
+import { kvctl, redisCli } from './commands.ts';
 import { drift } from './drift.ts';
-import type { ShardReport } from './failover.ts';
-import { lostData } from './liveness.ts';
-import { whyNot } from './promotion.ts';
+import { handedOver, type ShardReport } from './failover.ts';
+import { lostData, witnesses } from './liveness.ts';
+import { choosePromotion, whyNot } from './promotion.ts';
 import { wayBack } from './rejoin.ts';
 import { heirOf } from './switchovers.ts';
 import type { NodeView, World } from './world.ts';
@@ -25,16 +27,23 @@ export interface Finding {
 /** A link is down for a moment after each change of master, in ms. */
 const LINK_GRACE = 3_000;
 
-function where(world: World): string {
-  const { namespace, name } = world.intended.cluster;
-  return `-n ${namespace} -c ${name}`;
+/** The failover that would work if it were asked for now, with or without force; null where none would. */
+function failoverCommand(world: World, shard: Shard): string | null {
+  const askedSince = world.view(shard.master)?.brokeAt ?? Number.NEGATIVE_INFINITY;
+  const wanted = { askedSince, linked: false, handedOver: handedOver(world, shard) };
+  const command = `failover shard ${world.intended.cluster.shards.indexOf(shard)}`;
+  if (choosePromotion(world, shard, { ...wanted, force: false }).kind === 'promote') return kvctl(world, command);
+  if (choosePromotion(world, shard, { ...wanted, force: true }).kind === 'promote')
+    return kvctl(world, command, '--force');
+  return null;
 }
 
 /** Why nothing was done about a master that does not answer, or is about to be; undefined while it does. */
 export function masterFinding(world: World, shard: Shard, report: ShardReport | undefined): Finding | undefined {
   if (report === undefined || report.verdict.kind === 'alive') return undefined;
   const { verdict } = report;
-  const index = world.intended.cluster.shards.indexOf(shard);
+  const paused = world.intended.pause !== null;
+  const resume = kvctl(world, 'resume');
   const common = { severity: 'error', shard: shard.id, node: shard.master } as const;
   if (verdict.kind === 'suspect') {
     return {
@@ -42,13 +51,12 @@ export function masterFinding(world: World, shard: Shard, report: ShardReport | 
       code: 'MASTER_UNREACHABLE',
       message: `master ${shard.master}: ${verdict.because}`,
       waitingFor: verdict.waitingFor,
-      command: null,
+      command: lasts(world, shard) ? (paused ? resume : failoverCommand(world, shard)) : null,
     };
   }
   const refused = report.judged === null ? [] : whyNot(report.judged);
   const eligible = report.judged?.some((one) => one.refusals.length === 0) === true;
   const nobody = refused.length === 0 ? 'it has no replica' : refused.join(', ');
-  const paused = world.intended.pause !== null;
   const so = !eligible
     ? `no replica may be promoted (${nobody})`
     : paused
@@ -59,12 +67,15 @@ export function masterFinding(world: World, shard: Shard, report: ShardReport | 
     code: verdict.how === 'lost-data' ? 'DATA_LOST' : 'MASTER_DOWN',
     message: `master ${shard.master}: ${verdict.because}; ${so}`,
     waitingFor: paused ? 'the cluster is resumed' : eligible ? null : 'an eligible replica, or the master',
-    command: paused
-      ? `kvctl resume ${where(world)}`
-      : eligible
-        ? null
-        : `kvctl failover shard ${index} ${where(world)} --force`,
+    command: paused ? resume : eligible ? null : failoverCommand(world, shard),
   };
+}
+
+/** Nobody hears it, and by now it would have been decided if it could be: a person knows more, or nobody does. */
+function lasts(world: World, shard: Shard): boolean {
+  const brokeAt = world.view(shard.master)?.brokeAt ?? world.now;
+  if (world.now - brokeAt < world.policy.noWitnessHold) return false;
+  return ![...witnesses(world, shard).values()].includes('against');
 }
 
 function stateFinding(world: World, shard: Shard | undefined, view: NodeView): Finding | undefined {
@@ -96,14 +107,15 @@ function stateFinding(world: World, shard: Shard | undefined, view: NodeView): F
         ...common,
         code: 'NODE_DEAF',
         message: `${view.id} answers MASTERDOWN to everything: slave-serve-stale-data is no, so it cannot even be promoted`,
-        command: 'redis-cli CONFIG SET slave-serve-stale-data yes',
+        command: onNode(world, view.id, 'CONFIG SET slave-serve-stale-data yes'),
       };
     case 'wrong-id':
       return {
         ...common,
         code: 'WRONG_NODE',
         message: `another node answers at the address of ${view.id}${reason}`,
-        command: `kvctl node forget ${view.id} ${where(world)}`,
+        waitingFor: 'the right node at this address',
+        command: wrongNodeCommand(world, shard, view.id),
       };
     case 'refused':
     case 'silent':
@@ -118,6 +130,18 @@ function stateFinding(world: World, shard: Shard | undefined, view: NodeView): F
             waitingFor: 'its answer',
           };
   }
+}
+
+/** Of a node of this cluster, which the other one at its address is none of. */
+function wrongNodeCommand(world: World, shard: Shard | undefined, id: NodeId): string | null {
+  if (shard?.master === id) return failoverCommand(world, shard);
+  const away = shard?.nodes.find((node) => node.id === id)?.membership !== 'member';
+  return kvctl(world, away ? `node forget ${id}` : `delete node ${id}`);
+}
+
+function onNode(world: World, id: NodeId, command: string): string | null {
+  const address = nodeOf(world.intended.cluster, id)?.node.address;
+  return address === undefined ? null : redisCli(world, address, command);
 }
 
 /** A replica that follows and is never promoted, since it has lost something or nobody knows what it holds. */
@@ -206,7 +230,7 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
           node: node.id,
           message: `${node.id} carries version ${found.seen} of a topology that this controller never committed; it is neither obeyed nor overwritten`,
           waitingFor: 'an operator',
-          command: `kvctl sync ${intended.cluster.name} -n ${intended.cluster.namespace} --force`,
+          command: kvctl(world, 'sync', '--force'),
         });
       }
       for (const { what, command } of view.dangers) {
@@ -217,7 +241,8 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
           node: node.id,
           message: `${node.id}: ${what}`,
           waitingFor: null,
-          command,
+          // Known as it is typed at the node itself.
+          command: command === null ? null : onNode(world, node.id, command.replace(/^redis-cli /, '')),
         });
       }
       if (
@@ -254,7 +279,7 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
         ? `${node.id} was removed and cannot be told: it carries version ${view.version} of another topology`
         : `${node.id} was removed and could not be told: it is ${view.state}`,
       waitingFor: above ? 'an operator' : 'its answer',
-      command: `kvctl node forget ${node.id} ${where(world)}`,
+      command: kvctl(world, `node forget ${node.id}`),
     });
   }
   return list;
