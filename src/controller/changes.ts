@@ -373,7 +373,7 @@ export function failOverDeadMaster(
   const { shard, index } = findShard(world.intended.cluster, ref);
   refusePreferred(shard, index, preferred);
   const verdict = judgeMaster(world, shard);
-  if (verdict.kind === 'suspect' && verdict.waitingFor === 'a replica still hears it' && !force) {
+  if (verdict.kind === 'suspect' && verdict.heard && !force) {
     throw new Refusal(
       'no_eligible_replica',
       `shard ${index}: its master cannot be reached from here, but a replica still hears it; pass force to promote all the same`,

@@ -3,8 +3,9 @@
  * what was waited for, what was done. Members are written as the API answers them; ages are milliseconds.
  */
 import type { ShardReport } from '../decisions/failover.ts';
-import { type Verdict, type Witness, witnesses } from '../decisions/liveness.ts';
+import type { Verdict } from '../decisions/liveness.ts';
 import type { Judged } from '../decisions/promotion.ts';
+import { type Witness, witnesses } from '../decisions/witness.ts';
 import type { NodeState, NodeView, Role, World } from '../decisions/world.ts';
 import { formatAddress } from '../topology/address.ts';
 import type { Node, Shard } from '../topology/cluster.ts';

@@ -197,6 +197,51 @@ test('another node answers at its address: its numbers are not this node’s', (
   assert.equal(watch.state, 'unknown');
 });
 
+test('node-address-reused-by-another-node: its answers are no answers of ours, which broke off when its connection did', () => {
+  const watch = known();
+  answer(watch, { at: 1_000 });
+  fail(watch, 'eof', 2_000, true);
+  // It answers before it has said who it is.
+  answer(watch, { at: 2_050, sequence: 3 });
+  assert.deepEqual([watch.state, watch.brokeAt], ['up', null]);
+  watch.learn({ myId: 'z' }, 2_060);
+  assert.deepEqual([watch.state, watch.brokeAt, watch.askedAt, watch.answeredAt], ['wrong-id', 2_000, 998, 1_000]);
+  assert.equal(answer(watch, { at: 3_000 }), false);
+  assert.deepEqual([watch.state, watch.brokeAt, watch.failedAskedAt], ['wrong-id', 2_000, 2_998]);
+});
+
+test('accepts-then-refuses-connections: a new connection that ends before any answer is as good as refused', () => {
+  const watch = known();
+  answer(watch, { at: 1_000 });
+  fail(watch, 'eof', 2_000, true);
+  assert.equal(watch.state, 'silent');
+  fail(watch, 'eof', 2_010, true);
+  assert.deepEqual([watch.state, watch.brokeAt, watch.timeouts], ['refused', 2_000, 0]);
+  fail(watch, 'reset', 2_110, true);
+  assert.equal(watch.state, 'refused');
+});
+
+test('below its own highest by its own id: remembered, however far it comes again, until it begins anew', () => {
+  const watch = known(900);
+  answer(watch, { at: 1_000, sequence: 300 });
+  answer(watch, { at: 1_100, sequence: 2_000 });
+  assert.deepEqual([watch.fell, watch.highest], [{ from: 900, at: 1_000 }, 2_000]);
+  watch.restart(1_500, 1_200);
+  // Asked before it began anew.
+  answer(watch, { at: 1_201, sequence: 1_400 });
+  assert.equal(watch.fell, null);
+  answer(watch, { at: 1_300, sequence: 1_600 });
+  assert.deepEqual([watch.fell, watch.highest], [null, 1_600]);
+});
+
+test('a number below the highest counts once it is known whose it is', () => {
+  const watch = new NodeWatch('b', 900, 0, WALL, MAX_LAG);
+  answer(watch, { at: 1_000, sequence: 300 });
+  assert.equal(watch.fell, null);
+  watch.learn({ myId: 'b' }, 1_010);
+  assert.deepEqual(watch.fell, { from: 900, at: 1_010 });
+});
+
 test('before its id was read a number may be another node’s: it raises nothing until the id is known', () => {
   const watch = new NodeWatch('b', 300, 0, WALL, MAX_LAG);
   answer(watch, { at: 1_000, sequence: 900 });
@@ -214,7 +259,7 @@ test('the highest never falls with an answer', () => {
 
 test('copied whole or attached anew: what it was seen at before counts no more', () => {
   const watch = known(900);
-  watch.restart(0);
+  watch.restart(0, 500);
   answer(watch, { at: 1_000, sequence: 10 });
   assert.equal(watch.highest, 10);
 });
@@ -273,7 +318,7 @@ test('the first return is free, each further one is put off longer, a minute at 
   });
   assert.deepEqual(waits.slice(0, 4), [0, 1_000, 2_000, 4_000]);
   assert.equal(waits.at(-1), 60_000);
-  watch.restart(0);
+  watch.restart(0, 10_000);
   watch.left(10_000);
   assert.equal(watch.returnAfter, 10_000);
 });

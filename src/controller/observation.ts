@@ -63,6 +63,7 @@ export class NodeWatch implements NodeView {
   says: Role | null = null;
   sequence: Sequence | null = null;
   highest: Sequence;
+  fell: NodeView['fell'] = null;
   aged: Sequence = 0;
   version: Version | null = null;
   link: NodeView['link'] = null;
@@ -89,6 +90,11 @@ export class NodeWatch implements NodeView {
   #ringNext = 0;
   #departures = 0;
   #heardAt: Instant = Number.NEGATIVE_INFINITY;
+  /** Numbers that were asked for before this are of another life of it. */
+  #beganAt: Instant = Number.NEGATIVE_INFINITY;
+  #numberAskedAt: Instant = Number.NEGATIVE_INFINITY;
+  /** What an answer has overwritten of which nobody knows yet whose it is. */
+  #unidentified: Pick<NodeWatch, 'brokeAt' | 'askedAt' | 'answeredAt'> | null = null;
 
   /** How far behind its master a replica may be promoted, in ms. */
   readonly #maxLag: () => Duration;
@@ -115,6 +121,11 @@ export class NodeWatch implements NodeView {
   answered(record: Readonly<ProbeRecord>, wall: number): boolean {
     const now = record.answeredAt;
     if (record.kind === 'error') return this.#erred(record, wall);
+    if (this.#isAnother()) return this.#answeredByAnother(record.askedAt, now, wall);
+    if (this.myId === null && this.#unidentified === null) {
+      const { brokeAt, askedAt, answeredAt } = this;
+      this.#unidentified = { brokeAt, askedAt, answeredAt };
+    }
     this.askedAt = record.askedAt;
     this.answeredAt = now;
     this.latency = now - record.askedAt;
@@ -125,11 +136,9 @@ export class NodeWatch implements NodeView {
       const reason = record.kind === 'loading' ? null : (record.error?.text ?? null);
       return this.#enter(record.kind, reason, now, wall) || changed;
     }
-    const wrong = this.myId !== null && this.myId !== '' && this.myId !== this.id;
-    changed =
-      this.#enter(wrong ? 'wrong-id' : 'up', wrong ? `it says that it is ${this.myId}` : null, now, wall) || changed;
+    changed = this.#enter('up', null, now, wall) || changed;
     // A question that was on its way when a push was answered may bring older numbers than that answer did.
-    if (wrong || record.askedAt < this.#heardAt) return changed;
+    if (record.askedAt < this.#heardAt) return changed;
     const version = record.kind === 'not-initialized' ? -1 : record.epoch;
     if (version !== this.version) {
       this.version = version;
@@ -138,6 +147,18 @@ export class NodeWatch implements NodeView {
       changed = true;
     }
     return this.#replication(record, now) || changed;
+  }
+
+  #isAnother(): boolean {
+    return this.myId !== null && this.myId !== '' && this.myId !== this.id;
+  }
+
+  /** Our node does not answer: somebody else does, at its address. */
+  #answeredByAnother(askedAt: Instant, now: Instant, wall: number): boolean {
+    const broke = this.brokeAt === null;
+    this.brokeAt ??= askedAt;
+    this.failedAskedAt = Math.max(this.failedAskedAt, askedAt);
+    return this.#enter('wrong-id', `it says that it is ${this.myId}`, now, wall) || broke;
   }
 
   #replication(record: Readonly<ProbeRecord>, now: Instant): boolean {
@@ -166,8 +187,8 @@ export class NodeWatch implements NodeView {
     if (record.sequence >= 0) {
       this.sequence = record.sequence;
       changed ||= record.sequence < this.highest;
-      // Before its id was read this may be another node's number, and behind a raised one it means nothing.
-      if (this.myId === this.id && record.sequence > this.highest) this.highest = record.sequence;
+      this.#numberAskedAt = record.askedAt;
+      if (this.myId === this.id) this.#rank(record.sequence, now);
       this.#remember(record.sequence, now);
     }
     const migrating = jobLine(record.migrating);
@@ -176,6 +197,13 @@ export class NodeWatch implements NodeView {
     this.migrating = migrating;
     this.importing = importing;
     return changed;
+  }
+
+  /** Its own number: before its id was read it may be another node's. */
+  #rank(sequence: Sequence, now: Instant): void {
+    if (sequence > this.highest) this.highest = sequence;
+    else if (sequence < this.highest && this.#numberAskedAt >= this.#beganAt)
+      this.fell ??= { from: this.highest, at: now };
   }
 
   #remember(sequence: Sequence, now: Instant): void {
@@ -210,34 +238,39 @@ export class NodeWatch implements NodeView {
       this.#enter('busy', 'inside a SETNODES', now, wall);
       return;
     }
+    const ended = why.kind === 'refused' || why.kind === 'reset' || why.kind === 'eof';
+    // A new connection that ends before anything was answered over it is as good as none.
+    const refused = why.kind === 'refused' || (ended && (this.brokeAt !== null || (why.kind === 'reset' && !wasOpen)));
     this.brokeAt ??= wasOpen ? now : begunAt;
     this.lostAt ??= this.brokeAt;
     this.failedAskedAt = Math.max(this.failedAskedAt, begunAt);
-    const ended = why.kind === 'refused' || why.kind === 'reset' || why.kind === 'eof';
     if (!ended) this.timeouts++;
     this.myId = null;
+    this.#unidentified = null;
     const detail = why.kind === 'other' ? `: ${why.code}` : '';
     // The end of a connection says nothing yet of the next one, which is tried at once.
-    const state =
-      why.kind === 'garbled'
-        ? 'garbled'
-        : why.kind === 'refused' || (why.kind === 'reset' && !wasOpen)
-          ? 'refused'
-          : 'silent';
-    if (this.state === 'refused' && ended && state !== 'refused') return;
+    const state = why.kind === 'garbled' ? 'garbled' : refused ? 'refused' : 'silent';
     this.#enter(state, `${endWords[why.kind]}${detail}`, now, wall);
   }
 
   learn(learned: Learned, now: Instant): void {
     if (learned.myId !== undefined) {
       this.myId = learned.myId;
-      if (learned.myId !== '' && learned.myId !== this.id) {
+      if (this.#isAnother()) {
         this.holds = null;
-        this.#enter('wrong-id', `it says that it is ${learned.myId}`, now, this.sinceWall);
+        const before = this.#unidentified;
+        const asked = before === null ? now : this.askedAt;
+        if (before !== null) {
+          this.brokeAt = before.brokeAt;
+          this.askedAt = before.askedAt;
+          this.answeredAt = before.answeredAt;
+        }
+        this.#answeredByAnother(asked, now, this.sinceWall);
       } else if (this.state === 'wrong-id') this.#enter('unknown', null, now, this.sinceWall);
-      if (learned.myId === this.id && this.state === 'up' && this.sequence !== null && this.sequence > this.highest) {
-        this.highest = this.sequence;
-      }
+      // The number that was answered before its id was read is its own after all.
+      if (learned.myId === this.id && this.state === 'up' && this.sequence !== null && this.#unidentified !== null)
+        this.#rank(this.sequence, now);
+      this.#unidentified = null;
     }
     if (learned.holds !== undefined) {
       this.holds = learned.holds;
@@ -276,8 +309,10 @@ export class NodeWatch implements NodeView {
   }
 
   /** The node was copied whole, or attached anew: what it was seen at before counts no more. */
-  restart(highest: Sequence): void {
+  restart(highest: Sequence, now: Instant): void {
     this.#departures = 0;
     this.highest = highest;
+    this.fell = null;
+    this.#beganAt = now;
   }
 }

@@ -106,11 +106,11 @@ export class Watching {
       const watch = this.watchOf(node.id);
       const old = nodesOf(before.cluster).find((one) => one.id === node.id);
       // A new proof explains a lower number: the node was attached anew or copied whole.
-      if (old?.proof !== node.proof && node.proof !== null) watch?.restart(node.highest);
+      if (old?.proof !== node.proof && node.proof !== null) watch?.restart(node.highest, now);
       if (old !== undefined && (old.membership !== node.membership || old.attaching !== node.attaching)) {
         if (node.attaching !== null && watch !== undefined) watch.attached = null;
         // From here on it begins anew, or is copied whole: its old number means nothing.
-        if (node.attaching === 'empty' || node.attaching === 'copied') watch?.restart(0);
+        if (node.attaching === 'empty' || node.attaching === 'copied') watch?.restart(0, now);
         if (node.membership === 'away' && old.membership === 'member') watch?.left(now);
       }
     }

@@ -105,6 +105,24 @@ test('a master that came back empty is replaced, and its replica keeps the data'
   assert.match(events[0]?.message ?? '', /at sequence 0, below the 900/);
 });
 
+test('a controller that starts after the master has died promotes a replica that has all that was stored of it', () => {
+  const unlinked: Partial<NodeView> = { linkUpAt: Number.NEGATIVE_INFINITY, lostAt: NOW - 15_000 };
+  const started = (text: string, floor: number) =>
+    world(text, {
+      floor,
+      watchingSince: NOW - 15_100,
+      views: { a: { brokeAt: NOW - 15_000, answeredAt: -1e9 }, b: unlinked },
+    });
+  const { next, events } = commit(started('a master 900 dead | b replica 900', 900));
+  assert.deepEqual(places(next), ['a away, b master']);
+  assert.match(events[0]?.message ?? '', /no replica could say how it ended/);
+  const behind = decideFailovers(started('a master 900 dead | b replica 899', 900));
+  assert.equal(behind.proposal, undefined);
+  assert.deepEqual(behind.reports[0]?.judged?.[0]?.refusals, [
+    '1 behind, and no replica could say how its master ended',
+  ]);
+});
+
 test('no eligible replica: held, and the report says who was refused', () => {
   const decision = decideFailovers(world('a master 900 dead | b replica 300', { floor: 900, eligibleFrom: 800 }));
   assert.equal(decision.proposal, undefined);

@@ -253,6 +253,7 @@ export function decideFailovers(world: World): FailoverDecision {
       askedSince: verdict.brokeAt,
       force: false,
       linked: false,
+      unwitnessed: verdict.how === 'no-witness',
       handedOver: handedOver(world, shard),
     });
     const candidate = promotion.kind === 'promote' ? promotion.node : null;

@@ -1,56 +1,45 @@
 /**
- * Is this master dead? Judged by observers, not by a long timer: our own connection, new attempts, and what each of
- * its replicas says. A replica that still hears the master is against, and against wins.
+ * Is this master dead? Judged by observers, not by a long timer: our own connection, new attempts, what each of its
+ * replicas says, and what the other controllers see.
+ *
+ *   what we see of it               its replicas             verdict
+ *   never asked; answers; LOADING;  whatever they say        alive: what is wrong with it is told, and is no death
+ *     a wrong password; says slave
+ *   answers below what it had       whatever they say        lost-data, at once
+ *   no answer, inside a SETNODES    whatever they say        suspect for its grace, and then as any other silence
+ *   refused, closed at once, or     one still hears it       suspect, however long it lasts
+ *     another node answers there    one has lost it          crash, 0.6 s after the break, by a fresh attempt
+ *   silent, or answers nonsense     one still hears it       suspect, however long it lasts
+ *                                   one has lost it, or has  hang, after the tolerance, by two connections
+ *                                     not heard it for 4 s
+ *   either                          nobody can say           no-witness, after the hold
+ *                                   there is none            suspect, however long it lasts
+ *
+ * Every death but lost-data, which the master says itself, waits until most of the controllers that answer miss it too.
  */
 import type { Instant } from '../runtime/runtime.ts';
 import { newestEntry, replicasOf, type Shard } from '../topology/cluster.ts';
-import type { NodeId, Sequence } from '../topology/ids.ts';
-import { namedReplicas } from '../topology/text.ts';
+import type { Sequence } from '../topology/ids.ts';
+import { breakOf, witnesses } from './witness.ts';
 import { DETECTION, type NodeView, type World } from './world.ts';
 
 export type Verdict =
   | { readonly kind: 'alive' }
   /** Something is missing; asked more often and told, but not acted on. */
-  | { readonly kind: 'suspect'; readonly because: string; readonly waitingFor: string; readonly until?: Instant }
+  | {
+      readonly kind: 'suspect';
+      readonly because: string;
+      readonly waitingFor: string;
+      readonly until?: Instant;
+      /** A replica says that it hears the master. */
+      readonly heard: boolean;
+    }
   | {
       readonly kind: 'dead';
-      readonly how: 'crash' | 'hang' | 'lost-data';
+      readonly how: 'crash' | 'hang' | 'lost-data' | 'no-witness';
       readonly because: string;
       readonly brokeAt: Instant;
     };
-
-export type Witness = 'for' | 'against' | 'silent' | 'none';
-
-/** A replica is a witness only if its link was seen up shortly before the break, and by what it was asked since. */
-function witnessOf(replica: NodeView | undefined, brokeAt: Instant, { trustFrom, now }: World): Witness {
-  if (replica === undefined || replica.linkUpAt < brokeAt - DETECTION.witnessWithin) return 'none';
-  if (replica.askedAt < brokeAt || replica.askedAt < trustFrom || replica.state !== 'up') return 'silent';
-  // A full sync is a master's answer that has not come to its end: it says neither.
-  if (replica.says !== 'slave' || replica.link === 'sync') return 'none';
-  if (replica.link === 'up' && (replica.silence ?? 0) < DETECTION.witnessSilence) return 'against';
-  // Against holds until it is taken back; for only while it is fresh, since the act follows at once.
-  return replica.askedAt < now - DETECTION.fresh ? 'silent' : 'for';
-}
-
-/** What each named replica says of its master's end, for the record; empty while the master answers. */
-export function witnesses(world: World, shard: Shard): ReadonlyMap<NodeId, Witness> {
-  const master = world.view(shard.master);
-  const named = namedReplicas(shard).map(({ id }) => ({ id, view: world.view(id) }));
-  const views = named.map(({ view }) => view);
-  const brokeAt = master === undefined ? null : breakOf(master, views);
-  if (brokeAt === null) return new Map();
-  return new Map(named.map(({ id, view }) => [id, witnessOf(view, brokeAt, world)]));
-}
-
-/** The earlier of the end of our connection and a replica's first word that its link is down. */
-function breakOf(master: NodeView, replicas: readonly (NodeView | undefined)[]): Instant | null {
-  let at = master.brokeAt;
-  if (at === null) return null;
-  for (const replica of replicas) {
-    if (replica?.linkDownAt != null && replica.linkDownAt > at - 2_000) at = Math.min(at, replica.linkDownAt);
-  }
-  return at;
-}
 
 /**
  * What this master must have reached: its own highest number, and what a replica that is proven to follow it had told
@@ -69,75 +58,124 @@ function owed(world: World, shard: Shard, master: NodeView): Sequence {
   return least;
 }
 
-/** Below what it must have reached, or without the identity and data that it had: alive, and no longer this master. */
+/**
+ * It answers, or did, without what it must have reached, or without the identity and the data that it had: it is no
+ * longer this master, whatever it writes from now on. A fresh one that has no id yet has nothing to lose.
+ */
 export function lostData(world: World, shard: Shard): boolean {
+  if (shard.dataLost !== null) return true;
   const master = world.view(shard.master);
+  if (master?.state !== 'up' || master.sequence === null) return false;
+  if (master.fell !== null) return true;
+  if (master.says !== 'master') return false;
+  const wroteAsMaster = Math.max(shard.floor, master.highest) > newestEntry(shard).sequence;
   return (
-    master?.state === 'up' &&
-    master.says === 'master' &&
-    master.sequence !== null &&
-    (master.sequence < owed(world, shard, master) || (master.myId === '' && master.sequence !== master.highest))
+    master.sequence < owed(world, shard, master) ||
+    (master.myId === '' && master.sequence !== master.highest && wroteAsMaster)
   );
 }
+
+/** What it had reached and does not have any more. */
+export function lostFrom(world: World, shard: Shard): Sequence {
+  const master = world.view(shard.master);
+  if (shard.dataLost !== null || master === undefined) return shard.dataLost ?? 0;
+  return master.fell?.from ?? owed(world, shard, master);
+}
+
+function dataLost(world: World, shard: Shard, master: NodeView): Verdict {
+  const had = lostFrom(world, shard);
+  const now =
+    master.state === 'up' ? `it answers at sequence ${master.sequence}` : 'it came back once without its data';
+  return {
+    kind: 'dead',
+    how: 'lost-data',
+    because:
+      shard.dataLost === null
+        ? `${now}, below the ${had} that it had reached`
+        : `it lost the ${had} records that it had reached`,
+    brokeAt: master.fell?.at ?? master.since,
+  };
+}
+
+/** What our own attempts still lack to call it gone; undefined when they say so. */
+function missedByUs(
+  world: World,
+  master: NodeView,
+  brokeAt: Instant,
+): { waitingFor: string; until?: Instant } | undefined {
+  if (master.state === 'refused' || master.state === 'wrong-id') {
+    const until = brokeAt + DETECTION.decideAfter;
+    if (world.now < until) return { waitingFor: 'it may be restarting', until };
+    return master.failedAskedAt < Math.max(world.now - DETECTION.fresh, world.trustFrom)
+      ? { waitingFor: 'a fresh attempt to connect' }
+      : undefined;
+  }
+  const graceEnds = (master.busySince ?? Number.NEGATIVE_INFINITY) + DETECTION.graceMaster;
+  if (world.now < graceEnds) return { waitingFor: 'the end of its grace inside a SETNODES', until: graceEnds };
+  const hangsAt = Math.max(master.answeredAt, world.trustFrom, world.watchingSince) + world.policy.tolerance;
+  if (world.now < hangsAt) return { waitingFor: 'the tolerance', until: hangsAt };
+  return master.timeouts < 2 ? { waitingFor: 'a second connection to time out' } : undefined;
+}
+
+/** What the other controllers still lack to agree; absent answers do not count. */
+function missedByOthers(
+  world: World,
+  shard: Shard,
+  master: NodeView,
+  brokeAt: Instant,
+): { because?: string; waitingFor: string; until?: Instant } | undefined {
+  const { alive, gone, outstanding } = world.peers(shard.id);
+  const until = Math.min((master.brokeAt ?? brokeAt) + DETECTION.peersWithin, brokeAt + DETECTION.decideBy);
+  if (outstanding > 0 && world.now < until) return { waitingFor: 'what the other controllers see', until };
+  const all = 1 + alive + gone;
+  if (2 * (1 + gone) > all) return undefined;
+  return { because: `${alive} of ${all} controllers still reach it`, waitingFor: 'most of them to miss it' };
+}
+
+const WORDS: Partial<Record<NodeView['state'], string>> = {
+  refused: 'it refuses connections',
+  'wrong-id': 'another node answers at its address',
+  garbled: 'its answers make no sense',
+};
 
 /**
  * Whether the shard's master is alive, suspected or dead, from answers to questions sent after the break. A crash is
  * decided 0.6 s after it: a promotion that is sent by 0.95 s takes writes no later than one sent at once, since Kvrocks
- * itself waits for the full second. A hang takes the tolerance.
+ * itself waits for the full second.
  */
 export function judgeMaster(world: World, shard: Shard): Verdict {
   const master = world.view(shard.master);
   if (master === undefined || master.state === 'unknown') return { kind: 'alive' };
-  if (lostData(world, shard)) {
-    return {
-      kind: 'dead',
-      how: 'lost-data',
-      because: `it answers at sequence ${master.sequence}, below the ${owed(world, shard, master)} that it had reached`,
-      brokeAt: master.since,
-    };
-  }
-  if (master.brokeAt === null) return { kind: 'alive' };
-  const replicas = namedReplicas(shard).map((node) => world.view(node.id));
-  const brokeAt = breakOf(master, replicas) ?? master.brokeAt;
-  if (master.busySince !== null) {
-    const graceEnds = master.busySince + DETECTION.graceMaster;
-    if (world.now < graceEnds) {
-      return {
-        kind: 'suspect',
-        because: 'it is inside a SETNODES',
-        waitingFor: 'the end of its grace',
-        until: graceEnds,
-      };
-    }
-  }
-  const witnesses = replicas.map((replica) => witnessOf(replica, brokeAt, world));
-  const against = witnesses.includes('against');
-  const proved = witnesses.includes('for');
-  const crashed = master.state === 'refused';
-  const what = crashed ? 'it refuses connections' : 'it does not answer';
-  if (against) return { kind: 'suspect', because: `${what} from here`, waitingFor: 'a replica still hears it' };
-  if (!proved) {
-    const why = replicas.length === 0 ? 'it has no replica' : 'no replica can witness it';
-    return { kind: 'suspect', because: what, waitingFor: why };
-  }
-  if (crashed) {
-    if (world.now < brokeAt + DETECTION.decideAfter) {
-      const until = brokeAt + DETECTION.decideAfter;
-      return { kind: 'suspect', because: what, waitingFor: 'it may be restarting', until };
-    }
-    if (master.failedAskedAt < world.now - DETECTION.fresh || master.failedAskedAt < world.trustFrom) {
-      return { kind: 'suspect', because: what, waitingFor: 'a fresh attempt to connect' };
-    }
-    return { kind: 'dead', how: 'crash', because: `${what}, and its replicas have lost it`, brokeAt };
-  }
-  const silentSince = Math.max(master.answeredAt, world.trustFrom);
-  const hangsAt = silentSince + world.policy.tolerance;
-  if (world.now < hangsAt) return { kind: 'suspect', because: what, waitingFor: 'the tolerance', until: hangsAt };
-  if (master.timeouts < 2) return { kind: 'suspect', because: what, waitingFor: 'a second connection to time out' };
-  return {
+  if (lostData(world, shard)) return dataLost(world, shard, master);
+  const brokeAt = breakOf(world, shard);
+  if (brokeAt === null) return { kind: 'alive' };
+  const what = WORDS[master.state] ?? 'it does not answer';
+  const suspect = (waiting: { because?: string; waitingFor: string; until?: Instant }, heard = false): Verdict => ({
+    kind: 'suspect',
+    because: what,
+    ...waiting,
+    heard,
+  });
+  const said = [...witnesses(world, shard).values()];
+  if (said.length === 0) return suspect({ waitingFor: 'it has no replica' });
+  if (said.includes('against'))
+    return suspect({ because: `${what} from here`, waitingFor: 'a replica still hears it' }, true);
+  const witnessed = said.includes('for');
+  // From our own first attempt: a controller that has just started knows of no break before it.
+  const heldUntil = Math.max(brokeAt, master.firstAskedAt, world.watchingSince) + world.policy.noWitnessHold;
+  if (!witnessed && world.now < heldUntil)
+    return suspect({ waitingFor: 'no replica can witness it', until: heldUntil });
+  const waiting = missedByUs(world, master, brokeAt) ?? missedByOthers(world, shard, master, brokeAt);
+  if (waiting !== undefined) return suspect(waiting);
+  const dead = (how: 'crash' | 'hang' | 'no-witness', because: string): Verdict => ({
     kind: 'dead',
-    how: 'hang',
-    because: `no answer for ${Math.round(world.now - silentSince)} ms, nor to its replicas`,
+    how,
+    because,
     brokeAt,
-  };
+  });
+  const silence = Math.round(world.now - Math.max(master.answeredAt, world.trustFrom, world.watchingSince));
+  if (!witnessed) return dead('no-witness', `${what}, and no replica could say how it ended`);
+  if (master.state === 'refused' || master.state === 'wrong-id')
+    return dead('crash', `${what}, and its replicas have lost it`);
+  return dead('hang', `no answer for ${silence} ms, nor to its replicas`);
 }

@@ -64,6 +64,8 @@ test('who does not answer, is not itself, or carries more than is committed hear
 test('a fresh node without an id is told who it is, one with a past of another life is not', () => {
   assert.equal(told(world('a master 9 | b replica 0 noid at:-1 says-master')), 'b attach');
   assert.equal(told(world('a master 9 | b replica 5 highest:9 noid at:-1 says-master')), '');
+  // A PUBLISH of somebody raises a fresh master's number before its first topology.
+  assert.equal(told(world('a master 1 highest:0 noid at:-1 | b replica 0')), 'a update');
 });
 
 test('the committed number with another content is answered OK and ignored: it is not told again', () => {

@@ -32,15 +32,18 @@ export interface Want {
   readonly urgent: boolean;
 }
 
-/** A node hears nothing before it has answered as itself, and nothing while it carries something that is above us. */
-function canHear(world: World, view: NodeView | undefined): view is NodeView {
+/**
+ * A node hears nothing before it has answered as itself, and nothing while it carries something that is above us.
+ * `fresh`: it may have come to any number without an id, by commands without keys.
+ */
+function canHear(world: World, view: NodeView | undefined, fresh = false): view is NodeView {
   return (
     view !== undefined &&
     view.state === 'up' &&
     view.says !== null &&
     view.version !== null &&
     view.version <= world.intended.cluster.version &&
-    (view.myId === view.id || (view.myId === '' && (view.sequence === 0 || view.sequence === view.highest)))
+    (view.myId === view.id || (view.myId === '' && (fresh || view.sequence === 0 || view.sequence === view.highest)))
   );
 }
 
@@ -90,12 +93,12 @@ function beforeItsTurn(world: World, node: NodeId): boolean {
 }
 
 function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
+  // Nor is anybody sent to follow a master without its data: whoever is beyond it would copy the loss.
+  if (lostData(world, shard)) return undefined;
   const { intended } = world;
   const view = world.view(node.id);
-  if (!canHear(world, view) || !meantFor(intended, node.id) || carries(world, node)) return undefined;
   const isMaster = shard.master === node.id;
-  // Nor is anybody sent to follow it: whoever is beyond it would copy the loss.
-  if (lostData(world, shard)) return undefined;
+  if (!canHear(world, view, isMaster) || !meantFor(intended, node.id) || carries(world, node)) return undefined;
   const move = activeMove(intended);
   // A promotion waits for nobody: a shard without a master is worse than clients that read of a move a little early.
   const promotes = isMaster && view.says === 'slave';

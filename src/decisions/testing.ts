@@ -130,6 +130,7 @@ const unseen = (id: string, highest = 0): NodeView => ({
   says: null,
   sequence: null,
   highest,
+  fell: null,
   aged: 0,
   version: null,
   link: null,

@@ -62,7 +62,10 @@ export interface NodeView {
   /** When the question was sent whose answer is the newest one; -Infinity before any. */
   readonly askedAt: Instant;
   readonly answeredAt: Instant;
-  /** The end of our connection, or the first failure since its last good answer; null while it answers. */
+  /**
+   * The end of our connection, or the first failure since its last good answer; null while it answers. Another node's
+   * answer at its address is a failure.
+   */
   readonly brokeAt: Instant | null;
   /** When the newest attempt that failed was begun; -Infinity before any. */
   readonly failedAskedAt: Instant;
@@ -74,6 +77,8 @@ export interface NodeView {
   readonly sequence: Sequence | null;
   /** The highest ever seen, the stored one included. */
   readonly highest: Sequence;
+  /** By its own id it answered below its highest, this number; kept until it begins anew. Null: it never did. */
+  readonly fell: { readonly from: Sequence; readonly at: Instant } | null;
   /** Its sequence `maxLag` before its last answer: what a candidate must have reached. 0 if not known so far back. */
   readonly aged: Sequence;
   /** -1: it has no topology; null: not known. */
@@ -132,7 +137,13 @@ export const DETECTION = {
   decideAfter: 600,
   /** Facts older than this decide nothing. */
   fresh: 250,
+  /** By then a decision is sent, so that the promotion takes writes after a second and not after two. */
+  decideBy: 900,
+  /** Other controllers are waited for so long from the first miss. */
+  peersWithin: 500,
   witnessWithin: 10_000,
+  /** A replica that lost its link so long before our own connection ended has seen the same end. */
+  sameBreak: 2_000,
   /** Between two stored floors, while the master writes. */
   floorEvery: 10_000,
   /** Seconds of a replica's silence that count as not hearing its master: a healthy link shows up to 3. */
