@@ -8,10 +8,11 @@ import type { NodeId } from '../topology/ids.ts';
 import { kvctl, redisCli } from './commands.ts';
 import { drift } from './drift.ts';
 import { handedOver, type ShardReport } from './failover.ts';
-import { lostData, witnesses } from './liveness.ts';
+import { lostData } from './liveness.ts';
 import { choosePromotion, whyNot } from './promotion.ts';
 import { wayBack } from './rejoin.ts';
 import { heirOf } from './switchovers.ts';
+import { witnesses } from './witness.ts';
 import type { NodeView, World } from './world.ts';
 
 export interface Finding {
