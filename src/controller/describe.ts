@@ -1,6 +1,6 @@
 /** A cluster's status for people, from the committed state and what is seen. */
 
-import { findings } from '../decisions/problems.ts';
+import { type Finding, findings } from '../decisions/problems.ts';
 import { carries, playsItsRole } from '../decisions/seen.ts';
 import type { World } from '../decisions/world.ts';
 import type { Operation } from '../operations/intended.ts';
@@ -106,11 +106,20 @@ function serves(world: World, shard: Shard): boolean {
   return view?.state === 'up' && view.says === 'master' && view.version !== null && view.version >= 0;
 }
 
+/** Nothing is decided while a defect keeps it from being: that must not look like peace. */
+function faultOf({ fault }: Supervisor): readonly Finding[] {
+  if (fault === undefined) return [];
+  const message = `a fault of the controller keeps it from deciding about this cluster: ${fault}`;
+  const common = { severity: 'error', shard: null, node: null, command: null } as const;
+  return [{ ...common, code: 'CONTROLLER_FAULT', message, waitingFor: 'it is tried again each second' }];
+}
+
 export function describe(supervisor: Supervisor): ClusterStatus {
   const world = supervisor.world();
   const { intended } = world;
   const { cluster } = intended;
-  const problems = findings(world, supervisor.reports).map(
+  const found = [...findings(world, supervisor.reports), ...faultOf(supervisor)];
+  const problems = found.map(
     ({ waitingFor, ...finding }): Problem => ({
       ...finding,
       message: legible(finding.message, cluster),

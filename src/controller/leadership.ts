@@ -2,12 +2,14 @@
 import type { Leadership as Token } from '../store/port.ts';
 import { Reign, type ReignContext } from './reign.ts';
 
-export interface LeadershipContext extends Omit<ReignContext, 'doubted'> {
+export interface LeadershipContext extends Omit<ReignContext, 'doubted' | 'unfit'> {
   /** `host:port` of the HTTP API: how other controllers and people name this one. */
   readonly identity: string;
 }
 
 const RETRY_LOAD = 1_000;
+/** Before leadership is given up. */
+const LOADS = 10;
 
 export class Leadership {
   readonly #context: LeadershipContext;
@@ -37,6 +39,7 @@ export class Leadership {
     this.#campaign = store.campaign(identity, (event) => {
       switch (event.kind) {
         case 'leading':
+          this.#descend('leadership was begun anew');
           this.#leader = identity;
           this.#token = event.leadership;
           void this.#ascend(event.leadership);
@@ -64,8 +67,9 @@ export class Leadership {
 
   async #ascend(token: Token): Promise<void> {
     const { log, runtime } = this.#context;
+    let failures = 0;
     while (this.#token === token) {
-      const reign = new Reign({ ...this.#context, doubted: (ended, why) => this.#doubt(ended, why) }, token);
+      const reign = this.#begin(token);
       try {
         await reign.load();
         if (this.#token !== token) {
@@ -78,9 +82,34 @@ export class Leadership {
       } catch (error) {
         reign.end();
         log.error({ error: String(error) }, 'the metadata store could not be read');
+        // It may be this process alone that cannot: another one is to have its turn.
+        if (++failures >= LOADS && this.#token === token) return this.#resign(token);
         await new Promise<void>((resolve) => runtime.timers.after(RETRY_LOAD, resolve));
       }
     }
+  }
+
+  #begin(token: Token): Reign {
+    return new Reign(
+      {
+        ...this.#context,
+        doubted: (reign, why) => this.#doubt(reign, why),
+        unfit: (reign, why) => {
+          if (this.#reign !== reign) return;
+          this.#context.log.error({ why }, 'this leader does not do its work and gives leadership up');
+          this.#descend(why);
+          this.#resign(token);
+        },
+      },
+      token,
+    );
+  }
+
+  /** The campaign goes on behind those who wait; alone, it leads again in a moment, with everything begun anew. */
+  #resign(token: Token): void {
+    this.#token = undefined;
+    this.#leader = undefined;
+    void token.resign();
   }
 
   /** The store decides again who leads; what it holds is read anew. */

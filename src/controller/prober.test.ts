@@ -11,6 +11,7 @@ function probing() {
   const world = fakeWorld();
   const failed: string[] = [];
   const prober = new Prober(world.runtime, { host: '10.0.0.1', port: 6666 }, new Secret(''), 0, {
+    asked: () => {},
     connected: () => {},
     answered: () => {},
     failed: (why) => void failed.push(why.kind),

@@ -8,6 +8,8 @@ import type { Secret } from '../runtime/secret.ts';
 import type { Address } from '../topology/address.ts';
 
 export interface ProberHandlers {
+  /** A question was sent, or a connection begun for it. */
+  asked(): void;
   connected(): void;
   answered(record: Readonly<ProbeRecord>): void;
   failed(why: ConnectionEnd, begunAt: Instant, wasOpen: boolean): void;
@@ -55,15 +57,18 @@ export class Prober {
     this.#dueAt = this.#runtime.clock.now() + delay;
     this.#cancel = this.#runtime.timers.after(delay, () => {
       const late = this.#runtime.clock.now() - this.#dueAt;
+      // First, so that whatever asking brings, the next question is due.
+      this.#schedule(this.#interval);
       if (late > STALL) this.#on.stalled(late);
       this.#ask();
-      if (!this.#closed) this.#schedule(this.#interval);
     });
   }
 
   #ask(): void {
     const now = this.#runtime.clock.now();
-    if (this.#probe.ask()) this.#begunAt = now;
+    if (!this.#probe.ask()) return;
+    this.#begunAt = now;
+    this.#on.asked();
   }
 
   #failed(why: ConnectionEnd, askedAt: Instant | undefined): void {

@@ -8,16 +8,19 @@ import type { Duration, RandomSource, Runtime } from '../runtime/runtime.ts';
 import type { Entry, Leadership, Revision, Store, Write } from '../store/port.ts';
 import { clusterKey, nodesOf } from '../topology/cluster.ts';
 import { Adoption } from './adoption.ts';
+import type { Command } from './callers.ts';
 import * as changes from './changes.ts';
 import { Claims, type Owner } from './claims.ts';
 import type { Revisions } from './commits.ts';
 import type { ClusterName, WriteOptions } from './control-plane.ts';
+import type { CopyMeans } from './copy-jobs.ts';
 import { ForeignWrites } from './foreign-writes.ts';
 import { History } from './history.ts';
 import type { Log } from './log.ts';
+import { Pulse, SILENT_FOR } from './pulse.ts';
 import { decode, METADATA_PREFIX, parseKey, STATE_PREFIX, stateKey } from './records.ts';
 import { notFound, Refusal } from './refusal.ts';
-import { type Command, Supervisor, type SupervisorContext } from './supervisor.ts';
+import { Supervisor, type SupervisorContext } from './supervisor.ts';
 
 export interface ReignContext {
   readonly runtime: Runtime;
@@ -26,8 +29,11 @@ export interface ReignContext {
   /** What holds for clusters that have not set it otherwise. */
   readonly policy: ClusterSettings;
   readonly random: RandomSource;
+  readonly copying?: CopyMeans | undefined;
   /** What is in memory cannot be relied on any more: the reign ends, and the store is read anew. */
   doubted(reign: Reign, why: string): void;
+  /** This process leads and does not do its work: leadership is given up. */
+  unfit(reign: Reign, why: string): void;
   /** Every node of an ending cluster is reset: it may go. */
   emptied(reign: Reign, owner: Owner): void;
 }
@@ -55,6 +61,7 @@ export class Reign {
   readonly removing = new Map<Owner, Promise<void>>();
   readonly #context: ReignContext;
   readonly #foreign: ForeignWrites;
+  readonly #pulse = new Pulse();
   #ended = false;
 
   constructor(context: ReignContext, leadership: Leadership) {
@@ -88,6 +95,14 @@ export class Reign {
     const spread = Math.min(SPREAD_AT_MOST, nodes / NODES_A_MILLISECOND);
     for (const { intended, revisions } of loaded) this.supervise(intended, revisions, spread);
     this.#foreign.start(metadata.revision);
+    const { clock, timers } = this.#context.runtime;
+    const watches = () => [...this.clusters.values()].some(({ intended }) => nodesOf(intended.cluster).length > 0);
+    this.#pulse.watch(
+      () => clock.now(),
+      timers,
+      watches,
+      () => this.#context.unfit(this, `no node was asked for ${SILENT_FOR} ms`),
+    );
   }
 
   /** Undefined: it cannot be read, and is set aside. */
@@ -135,12 +150,13 @@ export class Reign {
   end(): void {
     this.#ended = true;
     this.#foreign.close();
+    this.#pulse.close();
     for (const supervisor of this.clusters.values()) supervisor.close();
   }
 
   /** The first probes of its nodes are spread over `spread` ms. */
   supervise(intended: Intended, revisions: Revisions, spread: Duration): void {
-    const { runtime, store, log, policy, random } = this.#context;
+    const { runtime, store, log, policy, random, copying } = this.#context;
     const { namespace, name } = intended.cluster;
     const owner = clusterKey(namespace, name);
     const history = new History(store, runtime.clock, namespace, name, intended.nextEvent);
@@ -150,9 +166,11 @@ export class Reign {
       fence: this.leadership.fence,
       heldUntil: () => this.leadership.heldUntil(),
       policy,
+      copying,
       random,
       log,
       spread,
+      asked: () => this.#pulse.beat(),
       deposed: (why) => {
         log.error({ cluster: owner, why }, 'a cluster was changed behind this controller');
         this.doubt(why);

@@ -11,12 +11,16 @@ import { DETECTION, type PeersView, type Proposal, type World } from '../decisio
 import { type Intended, switchoverOf } from '../operations/intended.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
 import type { Cancel, Duration, Instant, RandomSource } from '../runtime/runtime.ts';
+import { randomText } from '../runtime/seeded-random.ts';
 import type { Revision } from '../store/port.ts';
 import type { NodeId } from '../topology/ids.ts';
+import { Callers, type Command, type Waiting } from './callers.ts';
 import { Commits, type CommitsContext, RETRY_COMMIT, type Revisions } from './commits.ts';
+import { CopyJobs, type CopyMeans, NO_MEANS } from './copy-jobs.ts';
 import type { ClusterEvent } from './events.ts';
 import { EvidenceLog } from './evidence.ts';
 import { type Foreign, settleForeign } from './foreign-topology.ts';
+import { FoundByJobs } from './found-by-jobs.ts';
 import type { History } from './history.ts';
 import { JobRunner } from './job-runner.ts';
 import { legible } from './legible.ts';
@@ -25,21 +29,14 @@ import { Refusal } from './refusal.ts';
 import { Traces } from './traces.ts';
 import { Watching, type WatchingContext } from './watching.ts';
 
-/** What a caller may still do to the cluster, seen from its committed state. Throws a `Refusal`. */
-export type Command = (world: World) => Proposal;
-
-interface Waiting {
-  readonly command: Command;
-  readonly deadline: Instant;
-  resolve(intended: Intended): void;
-  reject(why: Error): void;
-}
+export type { Command } from './callers.ts';
 
 export interface SupervisorContext extends CommitsContext, WatchingContext {
   /** The instant until which leadership surely holds. */
   heldUntil(): Instant;
   /** What holds for a cluster that has not set it otherwise. */
   readonly policy: ClusterSettings;
+  readonly copying?: CopyMeans | undefined;
   readonly random: RandomSource;
   /** The store says that this process does not lead, or holds something else than it should. */
   deposed(why: string): void;
@@ -56,8 +53,8 @@ const NO_PEERS: PeersView = { alive: 0, gone: 0, outstanding: 0 };
 const LEASE_TO_SPARE = 1_000;
 /** It is read at once; where the store is too slow for that, the next commit finds out. */
 const OVERTAKEN_WAITS = 1_000;
-/** Commands wait this long for a switchover or a commit that is under way. */
-const COMMAND_WAITS = 5_000;
+/** After a fault of our own the same is tried again at this pace. */
+const RETRY_FAULT = 1_000;
 
 export class Supervisor {
   #intended: Intended;
@@ -67,8 +64,12 @@ export class Supervisor {
   readonly #traces: Traces;
   readonly #resets = new Map<NodeId, string>();
   readonly #jobs: JobRunner;
-  readonly #commands: Waiting[] = [];
-  readonly #watchers = new Set<() => void>();
+  readonly #copies: CopyJobs;
+  readonly #found = new FoundByJobs();
+  readonly #markers: RandomSource;
+  /** No two commits have the same one. */
+  #fresh: string;
+  readonly #callers: Callers;
   readonly #watchingSince: Instant;
   #trustFrom: Instant = Number.NEGATIVE_INFINITY;
   #committedAt: Instant;
@@ -83,6 +84,8 @@ export class Supervisor {
   #reports: readonly ShardReport[] = [];
   #moveWaitsFor: string | undefined;
   #wake: { at: Instant; cancel: Cancel } | undefined;
+  /** Why the last step was not done; undefined once one is. */
+  #fault: { readonly what: string; readonly again: Instant } | undefined;
   #closed = false;
   #ended = false;
 
@@ -96,6 +99,7 @@ export class Supervisor {
     this.#watchingSince = now;
     this.#committedAt = now;
     this.#traces = new Traces(now);
+    this.#callers = new Callers(context.runtime, () => this.world());
     this.#jobs = new JobRunner(context.runtime, intended.cluster.password, {
       reached: (operation, reached) => {
         this.#traces.learn(operation, { reached });
@@ -110,6 +114,24 @@ export class Supervisor {
         this.#input();
       },
     });
+    this.#markers = context.runtime.random.child(`markers of ${namespace}/${name}`);
+    this.#fresh = randomText(this.#markers, 24);
+    const { password } = intended.cluster;
+    this.#copies = new CopyJobs(
+      { runtime: context.runtime, namespace, cluster: name, password, ...(context.copying ?? NO_MEANS) },
+      {
+        found: (node, kind, of, answer) => {
+          this.#found.learn(node, kind, of, answer);
+          this.#input();
+        },
+        progress: (node, kind, done, of) => this.#found.progress(node, kind, done, of),
+        failed: (node, kind, why) => {
+          context.log.warn({ node, kind, why }, 'a job about a node was given up and is tried again');
+          this.#input();
+        },
+        use: (node, connection, work) => this.#nodes.use(node, connection, work),
+      },
+    );
     this.#nodes = new Watching(context, {
       intended: () => this.#intended,
       maxLag: () => this.#intended.settings.maxLag ?? context.policy.maxLag,
@@ -121,6 +143,7 @@ export class Supervisor {
         if (!this.#closed) this.#commits.note(happening, this.#intended);
       },
       stalled: (at) => this.stalled(at),
+      failed: (error) => this.#failed(error),
     });
     this.#nodes.follow();
     this.#input();
@@ -150,6 +173,11 @@ export class Supervisor {
     return this.#moveWaitsFor;
   }
 
+  /** A defect that keeps this cluster from being decided about, in words. */
+  get fault(): string | undefined {
+    return this.#fault?.what;
+  }
+
   watchOf(node: NodeId): NodeWatch | undefined {
     return this.#nodes.watchOf(node);
   }
@@ -164,6 +192,8 @@ export class Supervisor {
       brake: false,
       peers: () => NO_PEERS,
       lateCommit: () => undefined,
+      found: (node) => this.#found.get(node),
+      fresh: this.#fresh,
       watchingSince: this.#watchingSince,
       trustFrom: this.#trustFrom,
       policy: { ...this.#context.policy, ...this.#intended.settings },
@@ -190,29 +220,14 @@ export class Supervisor {
 
   /** Carried out between two commits; resolves once it is durable. Rejects with the command's `Refusal`. */
   submit(command: Command): Promise<Intended> {
-    return new Promise((resolve, reject) => {
-      const deadline = this.#context.runtime.clock.now() + COMMAND_WAITS;
-      this.#commands.push({ command, deadline, resolve, reject });
-      this.#input();
-    });
+    const committed = this.#callers.submit(command);
+    this.#input();
+    return committed;
   }
 
   /** Resolves true once `done` says so, false after `within`. Asked again after every input. */
   until(done: (world: World) => boolean, within: Duration): Promise<boolean> {
-    if (done(this.world())) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const finish = (result: boolean) => {
-        this.#watchers.delete(look);
-        cancel();
-        resolve(result);
-      };
-      const look = () => {
-        if (this.#closed) finish(false);
-        else if (done(this.world())) finish(true);
-      };
-      const cancel = this.#context.runtime.timers.after(within, () => finish(false));
-      this.#watchers.add(look);
-    });
+    return this.#callers.until(done, within);
   }
 
   /** Every node that is meant to know the committed version carries it. */
@@ -233,9 +248,8 @@ export class Supervisor {
     this.#commits.close();
     this.#nodes.close();
     this.#jobs.close();
-    const gone = new Refusal('not_leader', 'this controller does not lead any more; try again');
-    for (const waiting of this.#commands.splice(0)) waiting.reject(gone);
-    this.#look();
+    this.#copies.close();
+    this.#callers.close();
   }
 
   /** This process stood still until now: what was asked before is not believed. */
@@ -256,22 +270,36 @@ export class Supervisor {
         this.#again = false;
         this.#step();
       } while (this.#again && !this.#committing && !this.#closed);
+    } catch (error) {
+      this.#failed(error);
     } finally {
       this.#deciding = false;
     }
-    this.#look();
+    this.#callers.look();
   }
 
-  #look(): void {
-    for (const watcher of [...this.#watchers]) watcher();
+  /** A defect: told, contained to this cluster, and the same is tried again a little later. */
+  #failed(error: unknown): void {
+    const { log, runtime } = this.#context;
+    const what = error instanceof Error ? error.message : String(error);
+    const now = runtime.clock.now();
+    if (this.#fault?.what !== what) {
+      const stack = error instanceof Error ? error.stack : undefined;
+      log.error({ cluster: this.#intended.cluster.name, error: what, stack }, 'a cluster could not be decided about');
+    }
+    this.#fault = { what, again: now + RETRY_FAULT };
+    this.#wakeAt(this.#fault.again);
   }
 
   #step(): void {
-    const world = this.world();
-    if (world.now < this.#heldUntil) {
-      this.#wakeAt(this.#heldUntil);
+    const now = this.#context.runtime.clock.now();
+    const heldUntil = Math.max(this.#heldUntil, this.#fault?.again ?? this.#heldUntil);
+    if (now < heldUntil) {
+      this.#callers.hold(now, 'the controller cannot decide about this cluster; its status says why');
+      this.#wakeAt(heldUntil);
       return;
     }
+    const world = this.world();
     this.#traces.followHandOver(world);
     const decision = decide(world, {
       resetDone: (node) => this.#resets.get(node),
@@ -305,14 +333,10 @@ export class Supervisor {
   #takeCommand(world: World): boolean {
     // The drained version must be followed by its own decision and by nothing else.
     if (switchoverOf(this.#intended) !== undefined) {
-      const late = this.#commands.findIndex((waiting) => world.now >= waiting.deadline);
-      if (late >= 0)
-        this.#commands
-          .splice(late, 1)[0]
-          ?.reject(new Refusal('operation_running', 'a switchover is under way; try again'));
+      this.#callers.hold(world.now, 'a switchover is under way; try again');
       return false;
     }
-    const waiting = this.#commands.shift();
+    const waiting = this.#callers.next();
     if (waiting === undefined) return false;
     try {
       this.#commit(world, waiting.command(world), waiting);
@@ -330,9 +354,12 @@ export class Supervisor {
   }
 
   #apply(world: World, decision: Decision): void {
+    this.#fault = undefined;
     if (this.#context.heldUntil() - world.now > LEASE_TO_SPARE) {
       this.#nodes.tell(decision.wants);
       this.#jobs.run(decision.jobs);
+      this.#nodes.hold(decision.jobs.held);
+      this.#copies.run(decision.jobs.copies);
     }
     this.#wakeAt(decision.wakeAt);
   }
@@ -352,7 +379,11 @@ export class Supervisor {
 
   #commit(world: World, proposal: Proposal, waiting: Waiting | undefined): void {
     this.#committing = true;
-    void this.#commitNow(world, proposal, waiting).finally(() => {
+    const ended = this.#commitNow(world, proposal, waiting).catch((error: unknown) => {
+      waiting?.reject(new Refusal('internal', 'a fault of the controller; its log has more'));
+      this.#failed(error);
+    });
+    void ended.then(() => {
       this.#committing = false;
       this.#input();
     });
@@ -378,6 +409,7 @@ export class Supervisor {
     const written = await this.#commits.write(after, events, evidence);
     switch (written.kind) {
       case 'written':
+        this.#fault = undefined;
         this.#accept(before, after, events);
         waiting?.resolve(after);
         return;
@@ -405,6 +437,7 @@ export class Supervisor {
     const now = this.#context.runtime.clock.now();
     this.#intended = after;
     this.#committedAt = now;
+    this.#fresh = randomText(this.#markers, 24);
     if (after.cluster.version > before.cluster.version) this.#overwrite = false;
     this.#traces.committed(before, after, now);
     const gone = before.cluster.leaving.some((node) => !after.cluster.leaving.some((one) => one.id === node.id));
@@ -412,7 +445,10 @@ export class Supervisor {
     if (this.#foreign !== undefined) this.#foreign = settled ? undefined : { ...this.#foreign, overwritten: true };
     if (gone || settled) this.#context.membersChanged();
     this.#nodes.committed(before, after, now);
-    for (const node of this.#nodes.follow()) this.#resets.delete(node);
+    for (const node of this.#nodes.follow()) {
+      this.#resets.delete(node);
+      this.#found.forget(node);
+    }
     this.history.publish(events);
     for (const event of events) {
       const { kind, message, by, version } = event;

@@ -5,6 +5,7 @@
 import { PACE } from '../decisions/decide.ts';
 import type { Want } from '../decisions/telling.ts';
 import type { Happening, Told } from '../decisions/world.ts';
+import type { Connection } from '../kvrocks/connection.ts';
 import type { Intended } from '../operations/intended.ts';
 import type { Duration, Instant, Runtime } from '../runtime/runtime.ts';
 import { type Address, sameAddress } from '../topology/address.ts';
@@ -29,6 +30,8 @@ export interface WatchingContext {
   readonly log: Log;
   /** The first probes are spread over this: 0 for a cluster that somebody waits for. */
   readonly spread: Duration;
+  /** A node was asked. */
+  asked(): void;
 }
 
 export interface WatchingHandlers {
@@ -43,6 +46,8 @@ export interface WatchingHandlers {
   happened(happening: Happening): void;
   /** This process stood still until `now`. */
   stalled(now: Instant): void;
+  /** What came could not be taken in: a defect of ours. */
+  failed(error: unknown): void;
 }
 
 const READ_EVERY = 60_000;
@@ -95,6 +100,16 @@ export class Watching {
     for (const want of wants) this.#nodes.get(want.node)?.outbox.tell(want);
   }
 
+  /** Connections on which these nodes were fenced stay open. */
+  hold(nodes: readonly NodeId[]): void {
+    for (const id of nodes) this.#nodes.get(id)?.outbox.keep();
+  }
+
+  /** Over the connection of this number, on which the node was fenced; undefined when that is gone. */
+  use<T>(node: NodeId, connection: number, work: (connection: Connection) => Promise<T>): Promise<T | undefined> {
+    return this.#nodes.get(node)?.outbox.use(connection, work) ?? Promise.resolve(undefined);
+  }
+
   close(): void {
     for (const node of this.#nodes.values()) unwatch(node);
     this.#nodes.clear();
@@ -111,6 +126,7 @@ export class Watching {
         if (node.attaching !== null && watch !== undefined) watch.attached = null;
         // From here on it begins anew, or is copied whole: its old number means nothing.
         if (node.attaching === 'empty' || node.attaching === 'copied') watch?.restart(0, now);
+        if (node.attaching === 'log') watch?.restart(node.highest, now);
         if (node.membership === 'away' && old.membership === 'member') watch?.left(now);
       }
     }
@@ -146,16 +162,27 @@ export class Watching {
         const node = this.#nodes.get(id);
         if (node !== undefined) this.#read(node, true);
       },
-      answered: (record) => this.#answered(id, record),
-      failed: (why, begunAt, wasOpen) => {
-        const before = watch.state;
-        watch.failed(why, begunAt, wasOpen, clock.now(), clock.wall());
-        this.#noteState(watch, before);
-        this.#on.seen();
-      },
+      asked: () => this.#context.asked(),
+      answered: (record) => this.#contained(() => this.#answered(id, record)),
+      failed: (why, begunAt, wasOpen) =>
+        this.#contained(() => {
+          const before = watch.state;
+          watch.failed(why, begunAt, wasOpen, clock.now(), clock.wall());
+          this.#noteState(watch, before);
+          this.#on.seen();
+        }),
       stalled: () => this.#on.stalled(clock.now()),
     });
     this.#nodes.set(id, { watch, prober, outbox, address, readAt: clock.now() });
+  }
+
+  /** One node's answer must not end the watch of all. */
+  #contained(fold: () => void): void {
+    try {
+      fold();
+    } catch (error) {
+      this.#on.failed(error);
+    }
   }
 
   #answered(id: NodeId, record: Parameters<NodeWatch['answered']>[0]): void {
