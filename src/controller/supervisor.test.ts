@@ -107,7 +107,7 @@ test('somebody else wrote the topology: the caller is told to look again, and no
   );
   await waits;
   assert.equal(supervisor.intended.pause?.by, 'later');
-  assert.equal(events[0], 'topology.set-aside');
+  assert.ok(events.includes('topology.set-aside'));
   supervisor.close();
 });
 
