@@ -26,9 +26,32 @@ export interface Standing {
 /** Numbers rise with each answer. An id is no number of its own. */
 const withoutNumbers = (text: string): string => text.replaceAll(/\b\d+\b/g, '#');
 
+/** A master that lives and serves nothing. */
+function ofLiving(world: World, shard: Shard, report: ShardReport): Standing | undefined {
+  const view = world.view(shard.master);
+  const state = view?.state;
+  if (state !== 'loading' && state !== 'denied' && state !== 'masterdown' && state !== 'wrong-id') return undefined;
+  const reason = view?.reason == null ? '' : `: ${view.reason}`;
+  return {
+    shard: shard.id,
+    node: null,
+    sort: `alive | ${state}`,
+    sign: `alive | ${state}`,
+    draft: () =>
+      draft(world, shard, report, {
+        kind: 'waits',
+        acted: false,
+        sentence: `nothing is done: something answers at master ${shard.master}, and it is ${state}${reason}`,
+        waitingFor: null,
+        by: 'controller',
+        version: world.intended.cluster.version,
+      }),
+  };
+}
+
 function ofMaster(world: World, shard: Shard, report: ShardReport): Standing | undefined {
   const { verdict, judged } = report;
-  if (verdict.kind === 'alive') return undefined;
+  if (verdict.kind === 'alive') return ofLiving(world, shard, report);
   const finding = masterFinding(world, shard, report);
   if (finding === undefined) return undefined;
   const refusals = judged?.map((one) => `${one.node}: ${one.refusals.join('; ')}`) ?? [];

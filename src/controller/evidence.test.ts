@@ -148,6 +148,19 @@ test('after a failover what stands in the way of the next one is new', async () 
   );
 });
 
+test('a master that lives and serves nothing is no master that answers again', async () => {
+  const { see, read } = logOver();
+  see(later('a master 9 gone | b replica 9 linked', 0));
+  see(later('a master 9 loading | b replica 9 linked', 20_000));
+  see(later('a master 9 | b replica 9', 40_000));
+  const records = await read();
+  assert.deepEqual(
+    records.map(({ kind }) => kind),
+    ['answers', 'waits', 'waits'],
+  );
+  assert.match(records[1]?.outcome ?? '', /^nothing is done: something answers at master a, and it is loading/);
+});
+
 test('an away node that may not come back: why, once', async () => {
   const { see, read } = logOver();
   const replaced: Sketch = { lineage: [entry(1, 'a', 0), entry(5, 'b', 1_000)] };

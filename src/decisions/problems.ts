@@ -12,7 +12,6 @@ import { lostData } from './liveness.ts';
 import { choosePromotion, whyNot } from './promotion.ts';
 import { wayBack } from './rejoin.ts';
 import { heirOf } from './switchovers.ts';
-import { witnesses } from './witness.ts';
 import type { NodeView, World } from './world.ts';
 
 export interface Finding {
@@ -52,7 +51,7 @@ export function masterFinding(world: World, shard: Shard, report: ShardReport | 
       code: 'MASTER_UNREACHABLE',
       message: `master ${shard.master}: ${verdict.because}`,
       waitingFor: verdict.waitingFor,
-      command: lasts(world, shard) ? (paused ? resume : failoverCommand(world, shard)) : null,
+      command: null,
     };
   }
   const refused = report.judged === null ? [] : whyNot(report.judged);
@@ -70,13 +69,6 @@ export function masterFinding(world: World, shard: Shard, report: ShardReport | 
     waitingFor: paused ? 'the cluster is resumed' : eligible ? null : 'an eligible replica, or the master',
     command: paused ? resume : eligible ? null : failoverCommand(world, shard),
   };
-}
-
-/** Nobody hears it, and by now it would have been decided if it could be: a person knows more, or nobody does. */
-function lasts(world: World, shard: Shard): boolean {
-  const brokeAt = world.view(shard.master)?.brokeAt ?? world.now;
-  if (world.now - brokeAt < world.policy.noWitnessHold) return false;
-  return ![...witnesses(world, shard).values()].includes('against');
 }
 
 function stateFinding(world: World, shard: Shard | undefined, view: NodeView): Finding | undefined {

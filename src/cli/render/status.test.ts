@@ -107,6 +107,7 @@ SHARD  SLOTS       ADDRESS         ROLE                STATE               VERSI
     mend it with: kvctl failover shard 0 -n test-ns -c test-cluster --force
   warning  DANGEROUS_SETTING
     two nodes forget their data before a full copy
+  what it was decided from: kvctl why test-cluster 0 -n test-ns
 
 OPERATION  PHASE   SHARD  TO  SLOTS      NODE  SINCE  BY         MESSAGE         ID
 move       moving  1      0   9000-9100  -      90 s  127.0.0.1  3 of 101 slots  op-1

@@ -1,10 +1,11 @@
 /** What the controller sees of a cluster, for people. */
 
 import { SLOT_COUNT } from '../../topology/slots.ts';
+import { line } from '../client/refusals.ts';
 import type { components } from '../client/schema.gen.ts';
 import type { ClusterStatus, NodeStatus } from '../session.ts';
 import { type Column, table } from './table.ts';
-import { counted, moment, plain, span, traits } from './text.ts';
+import { counted, moment, plain, quoted, span, traits } from './text.ts';
 
 type Problem = components['schemas']['Problem'];
 type Operation = components['schemas']['Operation'];
@@ -82,6 +83,17 @@ function problemText(problem: Problem, names: ReturnType<typeof namesIn>): strin
   return lines.map((line) => `${plain(line)}\n`).join('');
 }
 
+/** Where to read what the controller made of it. */
+function whyLines({ namespace, cluster, problems, shards }: ClusterStatus): string {
+  const about = new Set(problems.filter(({ code }) => DECIDED.test(code)).map(({ shard }) => shard));
+  return shards
+    .filter(({ id }) => about.has(id))
+    .map(({ index }) => `  what it was decided from: ${line(`why ${quoted(cluster)} ${index}`, { namespace })}\n`)
+    .join('');
+}
+/** Problems of a master: somebody was promoted, or nobody, and for a reason. */
+const DECIDED = /^(MASTER_|DATA_LOST)/;
+
 function operationTable(status: ClusterStatus, now: number): string {
   const names = namesIn(status);
   const operations: readonly Column<Operation>[] = [
@@ -117,7 +129,7 @@ export function statusText(status: ClusterStatus, now: number): string {
     ...(status.problems.length === 0
       ? []
       : [
-          `${counted(status.problems.length, 'problem')}:\n${status.problems.map((each) => problemText(each, names)).join('')}`,
+          `${counted(status.problems.length, 'problem')}:\n${status.problems.map((each) => problemText(each, names)).join('')}${whyLines(status)}`,
         ]),
     ...(status.operations.length === 0 ? [] : [operationTable(status, now)]),
   ].join('\n');
