@@ -46,7 +46,7 @@ class Troubled extends FakePlane {
       problems: Array.from({ length: 12 }, () => ({
         code: 'MASTER_DOWN',
         severity: 'error' as const,
-        shard: null,
+        shard: evil,
         node: null,
         message: evil,
         waiting_for: evil,
@@ -66,6 +66,7 @@ test('whatever names and problems say, it is text', async () => {
   const text = shown(plane, '"><script>x</script>:80');
   assert.ok(!/<(script|b|i)>/.test(text));
   assert.ok(text.includes('href="/api/v1/namespaces/%3Cb%3E/clusters/%22%3E%3Ci%3E%2F/status"'));
+  assert.ok(text.includes('/clusters/%22%3E%3Ci%3E%2F/why?shard=%3Cscript%3Ealert(%221%22)%3C%2Fscript%3E">Why</a>'));
   assert.ok(text.includes('&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;'));
   assert.ok(text.includes('and 2 more') && text.includes('<span class="state down">down</span>'));
 });

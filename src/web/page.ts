@@ -29,17 +29,19 @@ const timeOf = (at: number): string => `${utc.format(at)} UTC`;
 
 const count = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's'}`;
 
-function problem({ severity, message, waiting_for, command }: Problem): Html {
+/** `path`: of the cluster in the API. */
+function problem({ severity, message, waiting_for, command, shard }: Problem, path: string): Html {
   const waiting = waiting_for === null ? html`` : html` <span class="faint">Waiting for ${waiting_for}.</span>`;
   const mend = command === null ? html`` : html`<pre><code>${command}</code></pre>`;
-  return html`<li><span class="${severity}">${severity}</span>: ${message}${waiting}${mend}</li>`;
+  const why = shard === null ? html`` : html` <a href="${path}/why?shard=${encodeURIComponent(shard)}">Why</a>`;
+  return html`<li><span class="${severity}">${severity}</span>: ${message}${waiting}${why}${mend}</li>`;
 }
 
-function problems(all: readonly Problem[]): Html {
+function problems(all: readonly Problem[], path: string): Html {
   if (all.length === 0) return html``;
   const more = all.length - MAX_PROBLEMS;
   const rest = more > 0 ? html`<li class="faint">and ${more} more</li>` : html``;
-  return html`<ul class="problems">${join(all.slice(0, MAX_PROBLEMS).map(problem))}${rest}</ul>`;
+  return html`<ul class="problems">${join(all.slice(0, MAX_PROBLEMS).map((each) => problem(each, path)))}${rest}</ul>`;
 }
 
 function facts(status: ClusterStatus): string {
@@ -62,8 +64,8 @@ function paused({ paused }: ClusterStatus): Html {
 
 function cluster(plane: ControlPlane, name: ClusterName): Html {
   const title = `${name.namespace}/${name.cluster}`;
-  const path = `/api/v1/namespaces/${encodeURIComponent(name.namespace)}/clusters/${encodeURIComponent(name.cluster)}/status`;
-  const link = html`<a class="name" href="${path}">${title}</a>`;
+  const path = `/api/v1/namespaces/${encodeURIComponent(name.namespace)}/clusters/${encodeURIComponent(name.cluster)}`;
+  const link = html`<a class="name" href="${path}/status">${title}</a>`;
   let status: ClusterStatus;
   try {
     status = plane.status(name);
@@ -71,7 +73,7 @@ function cluster(plane: ControlPlane, name: ClusterName): Html {
     const why = error instanceof Error ? error.message : 'its status cannot be read';
     return html`<li><div class="head">${link}<span class="state degraded">unknown</span></div><div class="facts">${why}</div></li>`;
   }
-  return html`<li><div class="head">${link}<span class="state ${status.state}">${status.state}</span></div><div class="facts">${facts(status)}</div>${paused(status)}${problems(status.problems)}</li>`;
+  return html`<li><div class="head">${link}<span class="state ${status.state}">${status.state}</span></div><div class="facts">${facts(status)}</div>${paused(status)}${problems(status.problems, path)}</li>`;
 }
 
 function clusters(plane: ControlPlane, kvctl: string): Html {
