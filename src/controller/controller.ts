@@ -21,6 +21,7 @@ import {
   WAIT_FOR_NODES,
   type WriteOptions,
 } from './control-plane.ts';
+import { COPY_BOUNDS, type CopyBounds } from './copy-jobs.ts';
 import { describe, moveViews } from './describe.ts';
 import type { ClusterEvent } from './events.ts';
 import type { Evidence } from './evidence-record.ts';
@@ -42,6 +43,7 @@ import {
   type SettingsView,
   settingsView,
 } from './settings-changes.ts';
+import { NO_SHELF, type Shelf } from './shelf.ts';
 import type { ClusterStatus } from './status.ts';
 import type { Command, Supervisor } from './supervisor.ts';
 
@@ -53,6 +55,9 @@ export interface ControllerOptions {
   readonly log: Log;
   /** What holds for clusters that have not set it otherwise. */
   readonly policy?: ClusterSettings;
+  /** Where that goes which a node alone held; without it nothing is saved, and nothing that should be is copied over. */
+  readonly shelf?: Shelf;
+  readonly copyBounds?: CopyBounds;
   /** The other controllers over the same store; absent: there are none. */
   readonly peers?: Peers;
 }
@@ -81,6 +86,7 @@ export class Controller implements ControlPlane {
       log,
       random,
       policy: this.#policy,
+      copying: { shelf: options.shelf ?? NO_SHELF, bounds: options.copyBounds ?? COPY_BOUNDS },
       emptied: (reign, owner) => {
         // A failure leaves it for the next start.
         this.#registry

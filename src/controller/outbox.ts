@@ -113,6 +113,30 @@ export class Outbox {
     }
   }
 
+  /** What was read behind a fence on its connection is still needed: it stays open for a while longer. */
+  keep(): void {
+    const line = this.#line;
+    if (line === undefined || line.cancelIdle === undefined || line.users > 0) return;
+    line.cancelIdle();
+    this.#idle(line);
+  }
+
+  /**
+   * Work over the connection of this number, on which the node was fenced: it stays open until `work` is done.
+   * Undefined when it is gone.
+   */
+  async use<T>(number: number, work: (connection: Connection) => Promise<T>): Promise<T | undefined> {
+    const line = this.#line;
+    if (line?.number !== number || line.fencedAt === undefined || line.connection.state !== 'open') return undefined;
+    line.cancelIdle?.();
+    line.users++;
+    try {
+      return await work(line.connection);
+    } finally {
+      this.#release(line);
+    }
+  }
+
   close(): void {
     this.#closed = true;
     this.#line?.cancelIdle?.();
@@ -146,6 +170,10 @@ export class Outbox {
       this.#hangUp(line);
       return;
     }
+    this.#idle(line);
+  }
+
+  #idle(line: Line): void {
     line.cancelIdle = this.#runtime.timers.after(IDLE, () => {
       if (line.users === 0) this.#hangUp(line);
     });
@@ -284,6 +312,11 @@ function guarded(want: Want, line: Line, before: { role: 'master' | 'slave'; seq
     case 'may-follow':
       if (before.role === 'slave' || before.sequence === 0 || line.fencedAt !== undefined) return undefined;
       return 'it says that it is a master, and was not fenced on this connection';
+    case 'raised':
+      if (before.role !== 'master' || line.fencedAt === undefined) return 'it was not fenced on this connection';
+      return before.sequence > (want.above ?? 0)
+        ? undefined
+        : `it is at sequence ${before.sequence}, not above ${want.above}: it would be let in by its number`;
   }
 }
 

@@ -28,7 +28,7 @@ const word = fc.string({ maxLength: 12 });
 const id = fc.stringMatching(/^[a-z0-9]{6}$/);
 const how = fc.constantFrom('master', 'empty', 'within', 'copied', 'log', 'trust');
 const proof = fc.option(fc.record({ entry: count, how }));
-const attaching = fc.option(fc.constantFrom('empty', 'within', 'copied'));
+const attaching = fc.option(fc.constantFrom('empty', 'within', 'log', 'copied'));
 const address = fc.record({
   host: fc.constantFrom('10.0.0.1', '::1', 'kv-1.internal'),
   port: fc.integer({ min: 1, max: 65_535 }),
@@ -46,7 +46,19 @@ const node: fc.Arbitrary<Node> = fc.record({
   priority: fc.nat(1_000),
   noFailover: fc.boolean(),
   cutOff: fc.boolean(),
-  copy: fc.option(fc.record({ marker: word, saved: fc.option(count), force: fc.boolean(), by: word })),
+  copy: fc.option(
+    fc.record({
+      marker: word,
+      partedAt: fc.option(count),
+      under: count,
+      saved: fc.option(count),
+      seal: word,
+      force: fc.boolean(),
+      by: word,
+      failures: count,
+      process: fc.option(fc.record({ id: count, startedAt: count })),
+    }),
+  ),
 });
 
 const shardParts = fc.record({

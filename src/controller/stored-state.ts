@@ -15,6 +15,7 @@ import {
   NEW_NODE,
   type Node,
   type Proof,
+  type ServerProcess,
   type Shard,
 } from '../topology/cluster.ts';
 import type { Version } from '../topology/ids.ts';
@@ -58,7 +59,7 @@ export interface StoredState {
   readonly ending: boolean;
 }
 
-const ATTACHES = ['empty', 'within', 'copied'] as const;
+const ATTACHES = ['empty', 'within', 'log', 'copied'] as const;
 const PROOFS = ['master', 'empty', 'within', 'copied', 'log', 'trust'] as const;
 
 function readProof(value: unknown, what: string): Proof {
@@ -66,13 +67,23 @@ function readProof(value: unknown, what: string): Proof {
   return { entry: natural(proof['entry'], `${what}.entry`), how: oneOf(proof['how'], PROOFS, `${what}.how`) };
 }
 
+function readProcess(value: unknown, what: string): ServerProcess {
+  const process = object(value, what);
+  return { id: natural(process['id'], `${what}.id`), startedAt: time(process['startedAt'], `${what}.startedAt`) };
+}
+
 function readCopy(value: unknown, what: string): Copy {
   const copy = object(value, what);
   return {
     marker: text(copy['marker'], `${what}.marker`),
+    partedAt: nullable(copy['partedAt'], `${what}.partedAt`, natural),
+    under: natural(copy['under'], `${what}.under`),
     saved: nullable(copy['saved'], `${what}.saved`, natural),
+    seal: text(copy['seal'], `${what}.seal`),
     force: boolean(copy['force'], `${what}.force`),
     by: text(copy['by'], `${what}.by`),
+    failures: natural(copy['failures'], `${what}.failures`),
+    process: nullable(copy['process'], `${what}.process`, readProcess),
   };
 }
 

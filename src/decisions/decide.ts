@@ -9,6 +9,7 @@ import type { Duration, Instant } from '../runtime/runtime.ts';
 import type { Shard } from '../topology/cluster.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { namedReplicas } from '../topology/text.ts';
+import { copyJobs, NO_COPY_JOBS } from './copies.ts';
 import { decideDrift } from './drift.ts';
 import { decideFailovers, type ShardReport } from './failover.ts';
 import { withFloors } from './floor.ts';
@@ -81,7 +82,12 @@ export function decide(world: World, circumstances: Circumstances): Decision {
   return {
     proposal,
     wants: proposal === undefined ? wants(world) : [],
-    jobs: { chase: switchover.chase ?? moves.chase, migrate: moves.migrate, resets: leaving.resets },
+    jobs: {
+      chase: switchover.chase ?? moves.chase,
+      migrate: moves.migrate,
+      resets: leaving.resets,
+      ...(proposal === undefined ? copyJobs(world) : NO_COPY_JOBS),
+    },
     reports: failovers.reports,
     moveWaitsFor: moves.waitingFor,
     wakeAt: soonest(failovers.wakeAt, switchover.wakeAt, moves.wakeAt, tellingWakesAt(world)),

@@ -8,6 +8,7 @@ import { type LeavingNode, type Node, nodesOf, type Shard } from '../topology/cl
 import { fingerprint } from '../topology/fingerprint.ts';
 import type { NodeId, Version } from '../topology/ids.ts';
 import { releasingText } from '../topology/text.ts';
+import { courseOf } from './copies.ts';
 import { wayBack } from './rejoin.ts';
 import { carries, playsItsRole } from './seen.ts';
 import type { NodeView, Proposal, World } from './world.ts';
@@ -48,7 +49,7 @@ function driftOf(world: World, view: NodeView | undefined, roleIsRight: boolean)
   return { kind: 'none' };
 }
 
-/** An old master that carries the committed number unfenced: only a higher one can fence it. */
+/** A node that must be fenced, and carries the committed number: only a higher one can fence it. */
 function mustBeFencedAnew(world: World, shard: Shard, node: Node): boolean {
   const view = world.view(node.id);
   const led = world.view(shard.master)?.state === 'up';
@@ -56,7 +57,7 @@ function mustBeFencedAnew(world: World, shard: Shard, node: Node): boolean {
     led &&
     view?.version === world.intended.cluster.version &&
     view.holds !== null &&
-    wayBack(world, shard, node).kind === 'fence'
+    (wayBack(world, shard, node).kind === 'fence' || courseOf(world, shard, node).kind === 'fence')
   );
 }
 

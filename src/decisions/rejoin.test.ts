@@ -4,11 +4,14 @@ import { brokenPromises } from '../checks/promises.ts';
 import type { Intended } from '../operations/intended.ts';
 import { decideDrift } from './drift.ts';
 import { decideExactPromotions, decideRejoins, wayBack } from './rejoin.ts';
-import { after, carrying, entry, NOW, nodeAt, type Sketch, seeing, shardAt, VERSION, world } from './testing.ts';
+import { after, carrying, entry, logSays, NOW, nodeAt, type Sketch, seeing, shardAt, VERSION, world } from './testing.ts';
 import type { Told, World } from './world.ts';
 
 /** `a` was replaced by `b` at 1,000 in version 5. */
 const REPLACED: Sketch = { lineage: [entry(1, 'a', 0), entry(5, 'b', 1_000)], floor: 1_000 };
+
+/** The same, and `a` was a replica of the old master. */
+const REPLICA: Sketch = { lineage: [entry(1, 'x', 0), entry(5, 'b', 1_000)], floor: 1_000 };
 
 const way = (seen: World, id: string): string => {
   const back = wayBack(seen, shardAt(seen), nodeAt(seen, id));
@@ -20,11 +23,14 @@ const way = (seen: World, id: string): string => {
     case 'refused':
       return `refused: ${back.verdict.why} by ${back.verdict.by}`;
     case 'fence':
-      return 'fence';
+    case 'copy':
+      return back.kind;
   }
 };
 
 const old = (words: string, sketch: Sketch = REPLACED) => world(`b master 1200 | a away ${words}`, sketch);
+
+const toldAt = (seen: World, id: string): Told => seen.view(id)?.fenced ?? assert.fail();
 
 /** What the rejoins come to; fails if they come to nothing or break a promise. */
 function commit(seen: World): { next: Intended; kinds: string[] } {
@@ -73,7 +79,7 @@ test('an old master whose P is not known exactly is held to the one that the dec
 
 test('an away replica within its limit is attached without a fence', () => {
   assert.equal(way(old('980 proof:1'), 'a'), 'refused: fell-back by 20');
-  const replica: Sketch = { lineage: [entry(1, 'x', 0), entry(5, 'b', 1_000)] };
+  const replica = REPLICA;
   assert.equal(way(old('980 proof:1', replica), 'a'), 'attach within');
   assert.equal(way(old('1001 proof:1', replica), 'a'), 'refused: diverged by 1');
 });
@@ -97,11 +103,25 @@ test('a node without its id is the one it was only at the very number it was las
   assert.equal(way(old('700 highest:1000 proof:1 says-master noid'), 'a'), 'refused: unproven by 700');
 });
 
-test('both servers compare histories: whoever has diverged is copied whole, and proven only by that', () => {
-  const both = seeing(seeing(old('1020 proof:1 says-master fenced:1020'), 'a', { rsid: true }), 'b', { rsid: true });
-  assert.equal(way(both, 'a'), 'attach copied');
-  assert.equal(nodeAt(commit(both).next, 'a').proof, null);
-  assert.equal(way(seeing(both, 'b', { rsid: false }), 'a'), 'refused: diverged by 20');
+test('both servers compare histories: whoever may follow is attached by that and proven by it', () => {
+  const compares = (seen: World) => seeing(seeing(seen, 'a', { rsid: true }), 'b', { rsid: true });
+  const within = compares(old('1000 proof:1 says-master fenced:1000'));
+  assert.equal(way(within, 'a'), 'attach copied');
+  assert.equal(nodeAt(commit(within).next, 'a').proof, null);
+  assert.equal(way(seeing(within, 'b', { rsid: false }), 'a'), 'attach within');
+  // What it alone holds would be gone before it was saved.
+  assert.equal(way(compares(old('1020 proof:1 says-master fenced:1020')), 'a'), 'refused: diverged by 20');
+});
+
+test('its number forbids it and its log is its master’s: attached by the log, at the number that was compared', () => {
+  const seen = old('1020 proof:1 says-master fenced:1020');
+  const same = logSays(seen, 'a', 1_000, { kind: 'same', last: 1_020 });
+  assert.equal(way(same, 'a'), 'attach log');
+  const node = nodeAt(commit(same).next, 'a');
+  assert.deepEqual([node.membership, node.attaching, node.highest, node.proof], ['member', 'log', 1_020, null]);
+  // Asked behind an earlier fence, or under an earlier master, it says nothing.
+  const fencedAnew = seeing(same, 'a', { fenced: { ...toldAt(same, 'a'), connection: 2 } });
+  assert.equal(way(fencedAnew, 'a'), 'refused: diverged by 20');
 });
 
 test('an away node below its own highest is unproven from then on, whatever number it writes itself up to', () => {
@@ -159,9 +179,16 @@ test('proven only once its link was seen up, it carries the version, and its bre
   assert.equal(decideRejoins(seeing(seen, 'a', { attached: null, holdsSince: NOW - 500 })), undefined);
 });
 
-test('carries its attach, and the answer never came: unproven and told so, unless its number is within all the same', () => {
-  const seen = member('1100 proof:1 attaching:within attached:1000');
-  const unknown = commit(seeing(seen, 'a', { attached: null }));
+test('carries its attach, and the answer never came: its log is asked, from where it surely was the shard’s', () => {
+  const seen = seeing(member('1100 proof:1 attaching:within attached:1000', REPLICA), 'a', { attached: null });
+  assert.equal(decideRejoins(seen), undefined);
+  const { next } = commit(logSays(seen, 'a', 1_000, { kind: 'same', last: 1_100 }));
+  assert.deepEqual(nodeAt(next, 'a').proof, { entry: 5, how: 'log' });
+});
+
+test('the answer never came, and the log cannot tell: unproven and told so, unless its number is within all the same', () => {
+  const asked = seeing(member('1100 proof:1 attaching:within attached:1000', REPLICA), 'a', { attached: null });
+  const unknown = commit(logSays(asked, 'a', 1_000, { kind: 'untellable', why: 'no log' }));
   assert.deepEqual(unknown.kinds, ['node.unproven']);
   assert.equal(unknown.next.cluster.version, VERSION, 'it goes on following');
   assert.deepEqual([nodeAt(unknown.next, 'a').proof, nodeAt(unknown.next, 'a').attaching], [null, null]);
@@ -174,12 +201,41 @@ test('a link that was seen up before the attach was answered was the one to the 
   assert.equal(decideRejoins(seeing(seen, 'a', { linkUpAt: NOW - 600 })), undefined);
 });
 
-test('the breath says that it was beyond its limit when it was attached: away, and unproven for good', () => {
-  const { next, kinds } = commit(member('1100 proof:1 attaching:within attached:1003'));
+test('the breath says that it was beyond its limit when it was attached: the log decides, and without one it is away', () => {
+  const seen = member('1100 proof:1 attaching:within attached:1003');
+  assert.equal(decideRejoins(seen), undefined);
+  const same = commit(logSays(seen, 'a', 1_000, { kind: 'same', last: 1_100 }));
+  assert.deepEqual(nodeAt(same.next, 'a').proof, { entry: 5, how: 'log' });
+  const { next, kinds } = commit(logSays(seen, 'a', 1_000, { kind: 'untellable', why: 'no log' }));
   assert.deepEqual(kinds, ['node.away']);
   assert.equal(next.cluster.version, VERSION + 1);
   const node = nodeAt(next, 'a');
-  assert.deepEqual([node.membership, node.proof, node.attaching], ['away', null, null]);
+  assert.deepEqual([node.membership, node.proof?.entry, node.attaching], ['away', 1, null]);
+  const parted = commit(logSays(seen, 'a', 1_000, { kind: 'parted', at: 1_001, last: 1_100 }));
+  assert.deepEqual(parted.kinds, ['node.diverged']);
+  const lied = nodeAt(parted.next, 'a');
+  assert.deepEqual([lied.membership, lied.proof, lied.copy?.partedAt], ['away', null, 1_001]);
+});
+
+test('attached by its log at the very number that was compared: proven; at another one the log is asked from there', () => {
+  const seen = member('1100 unproven attaching:log highest:1020 attached:1020');
+  assert.deepEqual(nodeAt(commit(seen).next, 'a').proof, { entry: 5, how: 'log' });
+  const moved = member('1100 unproven attaching:log highest:1020 attached:1025');
+  assert.equal(decideRejoins(moved), undefined);
+  const same = commit(logSays(moved, 'a', 1_020, { kind: 'same', last: 1_100 }));
+  assert.deepEqual(nodeAt(same.next, 'a').proof, { entry: 5, how: 'log' });
+});
+
+test('a replica that follows and that nothing proves: its log proves it, or it has lied', () => {
+  const seen = member('1100 unproven');
+  assert.equal(decideRejoins(seen), undefined);
+  const same = commit(logSays(seen, 'a', null, { kind: 'same', last: 1_100 }));
+  assert.deepEqual(nodeAt(same.next, 'a').proof, { entry: 5, how: 'log' });
+  const parted = commit(logSays(seen, 'a', null, { kind: 'parted', at: 400, last: 1_100 }));
+  assert.deepEqual(parted.kinds, ['node.diverged']);
+  assert.equal(nodeAt(parted.next, 'a').membership, 'away');
+  // It may be good, and nothing could be saved first: it stays, and an operator decides.
+  assert.equal(decideRejoins(logSays(seen, 'a', null, { kind: 'untellable', why: 'no log' })), undefined);
 });
 
 test('a breath of an earlier promotion confirms nothing of this one', () => {
@@ -294,5 +350,7 @@ test('a sibling that was fed by the drained master before it was told is beyond 
     'b master 1200 | a replica 1010 proof:1 attached:1005 | c replica 1010 proof:1 attaching:within attached:1010',
     swapped,
   );
-  assert.equal(nodeAt(commit(beyond).next, 'c').membership, 'away');
+  assert.equal(decideRejoins(beyond), undefined);
+  const untold = logSays(beyond, 'c', 1_000, { kind: 'untellable', why: 'no log' });
+  assert.equal(nodeAt(commit(untold).next, 'c').membership, 'away');
 });

@@ -9,8 +9,9 @@ import type { Instant } from '../runtime/runtime.ts';
 import type { Address } from '../topology/address.ts';
 import { type LeavingNode, type Node, type Shard, shardOf } from '../topology/cluster.ts';
 import { fingerprint } from '../topology/fingerprint.ts';
-import type { NodeId, Version } from '../topology/ids.ts';
+import type { NodeId, Sequence, Version } from '../topology/ids.ts';
 import { namedReplicas, releasingText } from '../topology/text.ts';
+import { attachGuard, fencedAsSlave } from './copies.ts';
 import { lostData } from './liveness.ts';
 import { carries } from './seen.ts';
 import type { NodeView, World } from './world.ts';
@@ -23,9 +24,11 @@ export interface Want {
   readonly purpose: 'update' | 'promote' | 'drain' | 'fence' | 'attach' | 'release';
   /**
    * Read on the same connection right before: `says-master`, since a text without its id ends a replica's
-   * replication; `may-follow`: it says slave, or was fenced on this connection, or is at sequence 0.
+   * replication; `may-follow`: it says slave, or was fenced on this connection, or is at sequence 0; `raised`: it was
+   * fenced on this connection, and its number is above `above`.
    */
-  readonly guard: 'none' | 'says-master' | 'may-follow';
+  readonly guard: 'none' | 'says-master' | 'may-follow' | 'raised';
+  readonly above?: Sequence;
   /** Its number must come in the same breath. Never for a push that takes moved slots from their source. */
   readonly breath: boolean;
   /** Goes out at once on a connection of its own, whatever else is under way. */
@@ -116,16 +119,22 @@ function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
       ? { ...common, purpose: 'promote', guard: 'none', breath: true, urgent: true }
       : { ...common, purpose: 'update', guard: 'none', breath: false, urgent: open !== undefined };
   }
-  return { ...common, purpose: 'attach', guard: 'may-follow', breath: true, urgent: false };
+  const attach = { ...common, purpose: 'attach', breath: true, urgent: false } as const;
+  if (node.copy === null || view.says === 'slave') return { ...attach, guard: 'may-follow' };
+  // Told a moment too early it would be let in by its number, whatever it holds.
+  const above = attachGuard(world, shard, node);
+  return above === undefined ? undefined : { ...attach, guard: 'raised', above };
 }
 
-function wantAway(world: World, node: Node): Want | undefined {
+function wantAway(world: World, shard: Shard, node: Node): Want | undefined {
   const { intended } = world;
   const view = world.view(node.id);
   if (!canHear(world, view) || !meantFor(intended, node.id)) return undefined;
   const { version } = intended.cluster;
   // At the committed number nothing can fence it any more: that is drift, and needs a new version.
-  if (view.says !== 'master' || view.sequence === 0 || view.version === version) return undefined;
+  if (view.sequence === 0 || view.version === version) return undefined;
+  const guard = view.says === 'master' ? 'says-master' : fencedAsSlave(world, shard, node) ? 'none' : undefined;
+  if (guard === undefined) return undefined;
   const { text } = lookOf(intended);
   return {
     node: node.id,
@@ -133,7 +142,7 @@ function wantAway(world: World, node: Node): Want | undefined {
     version,
     text,
     purpose: 'fence',
-    guard: 'says-master',
+    guard,
     breath: true,
     urgent: true,
   };
@@ -182,7 +191,7 @@ export function wants(world: World): readonly Want[] {
   const list: Want[] = [];
   for (const shard of world.intended.cluster.shards) {
     for (const node of shard.nodes) {
-      const want = node.membership === 'away' ? wantAway(world, node) : wantMember(world, shard, node);
+      const want = node.membership === 'away' ? wantAway(world, shard, node) : wantMember(world, shard, node);
       if (want !== undefined) list.push(want);
     }
   }

@@ -27,6 +27,8 @@ import {
   type Shard,
 } from '../topology/cluster.ts';
 import { splitEvenly } from '../topology/slots.ts';
+import { compareOf } from './comparing.ts';
+import { type CopyAnswers, type CopyJob, copyJobKey, type Found, type LogVerdict } from './jobs.ts';
 import type { LateCommit, NodeState, NodeView, PeersView, Told, Trace, World } from './world.ts';
 
 /** The instant of every world that names no other one. */
@@ -57,6 +59,7 @@ export interface Sketch {
   readonly leaving?: readonly LeavingNode[];
   readonly ending?: boolean;
   readonly traces?: Readonly<Record<string, Trace>>;
+  readonly found?: Readonly<Record<string, Found>>;
   readonly views?: Readonly<Record<string, Partial<NodeView>>>;
 }
 
@@ -82,7 +85,7 @@ function wordsOf(text: string): Words {
 const shardId = (index: number): string => `s${index}`;
 
 function attachOf(word: string | undefined): Attach | null {
-  return word === 'empty' || word === 'within' || word === 'copied' ? word : null;
+  return word === 'empty' || word === 'within' || word === 'log' || word === 'copied' ? word : null;
 }
 
 function nodeFor(words: Words, index: number, newest: LineageEntry): Node {
@@ -282,6 +285,8 @@ export function world(text: string, sketch: Sketch = {}): World {
     brake: sketch.brake ?? false,
     peers: (shard) => ({ ...NO_PEERS, ...(shard === shardId(0) ? sketch.peers : {}) }),
     lateCommit: (shard) => (shard === shardId(0) ? sketch.lateCommit : undefined),
+    found: (node) => sketch.found?.[node],
+    fresh: 'fresh',
     watchingSince: sketch.watchingSince ?? 0,
     trustFrom: sketch.trustFrom ?? Number.NEGATIVE_INFINITY,
     policy: { ...DEFAULT_SETTINGS, ...sketch.policy },
@@ -294,6 +299,26 @@ export function world(text: string, sketch: Sketch = {}): World {
 export function seeing(before: World, id: string, facts: Partial<NodeView>): World {
   const view = { ...(before.view(id) ?? unseen(id)), ...facts };
   return { ...before, view: (node) => (node === id ? view : before.view(node)) };
+}
+
+/** The same world in which a job has come to this. */
+export function answered<K extends keyof CopyAnswers>(
+  before: World,
+  job: Extract<CopyJob, { kind: K }>,
+  kind: K,
+  answer: CopyAnswers[K],
+): World {
+  const known = before.found(job.node.id);
+  const answers = { ...known?.answers, [kind]: { of: copyJobKey(job), answer } };
+  const found: Found = { answers, progress: null };
+  return { ...before, found: (node) => (node === job.node.id ? found : before.found(node)) };
+}
+
+/** The same world in which the log of a node of the first shard was compared with its master's. */
+export function logSays(before: World, id: string, common: number | null, verdict: LogVerdict): World {
+  const job = compareOf(before, shardAt(before), nodeAt(before, id), common);
+  if (job === undefined) throw new Error(`the log of ${id} cannot be compared`);
+  return answered(before, job, 'compare', verdict);
 }
 
 /** The world after a commit: everybody is as before, so nobody carries what is new. */

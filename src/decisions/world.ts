@@ -9,6 +9,7 @@ import type { Instant } from '../runtime/runtime.ts';
 import type { Shard } from '../topology/cluster.ts';
 import type { NodeId, Sequence, ShardId, Version } from '../topology/ids.ts';
 import type { SlotRange } from '../topology/slots.ts';
+import type { Found } from './jobs.ts';
 
 /** How a node answers now; the words of the status page. */
 export type NodeState =
@@ -181,6 +182,10 @@ export interface World {
   readonly peers: (shard: ShardId) => PeersView;
   /** Set for as long as nobody was told; a process that did not make the commit has none. */
   readonly lateCommit: (shard: ShardId) => LateCommit | undefined;
+  /** What jobs have found out about a node. */
+  readonly found: (node: NodeId) => Found | undefined;
+  /** A random text that no other commit has, for what a decision has to name. */
+  readonly fresh: string;
   /** Since when this process has watched this cluster. */
   readonly watchingSince: Instant;
   /** Answers to questions sent before this are not believed: this process stalled until then. */

@@ -46,18 +46,38 @@ export interface Node {
   readonly copy: Copy | null;
 }
 
-/** Between the decision to copy a node whole and the proof that it was. It is fenced all the while. */
+/**
+ * From the finding that a node holds, or may hold, what its shard does not have, to the proof that it was copied whole.
+ * Never a master meanwhile; `decisions/copies.ts` says what becomes of it.
+ */
 export interface Copy {
   /**
    * The text of a script that is loaded on the node before it is attached: gone from it exactly if everything that
    * it held was replaced (Kvrocks keeps scripts in the database).
    */
   readonly marker: string;
-  /** What the node alone holds is saved up to this sequence, or nobody wants it; null: not looked at yet. */
+  /** The first sequence of what it alone may hold: all below is the shard's. Null: nobody can tell. */
+  readonly partedAt: Sequence | null;
+  /** The newest entry of the lineage when `partedAt` was found; a promotion after it may cut the shard's history below. */
+  readonly under: Version;
+  /** What the node alone holds is saved up to this sequence, or nobody wants it; null: not saved yet. */
   readonly saved: Sequence | null;
+  /** Looks of the log's entry that ends at `saved`: another one there means that the node was written anew. */
+  readonly seal: string;
   /** Copy it though what it alone holds cannot be saved, on somebody's word. */
   readonly force: boolean;
+  /** `controller` until somebody asks for it. */
   readonly by: string;
+  /** Copies that turned out not to be whole. */
+  readonly failures: number;
+  /** The process that the marker was loaded in; null: it is not loaded. Only while that runs does its absence prove anything. */
+  readonly process: ServerProcess | null;
+}
+
+/** A run of a server: its process id, and when it began by its own clock, in ms since 1970, exact to a second. */
+export interface ServerProcess {
+  readonly id: number;
+  readonly startedAt: number;
 }
 
 /** What every new node of a shard begins with. */
@@ -72,8 +92,11 @@ export const NEW_NODE = {
   copy: null,
 } as const satisfies Partial<Node>;
 
-/** `empty`: at sequence 0. `within`: its number is within its limit. `copied`: the servers compare histories. */
-export type Attach = 'empty' | 'within' | 'copied';
+/**
+ * `empty`: at sequence 0. `within`: its number is within its limit. `log`: every entry of its log up to `highest` was
+ * compared with its master's. `copied`: by force, or since the servers compare histories themselves.
+ */
+export type Attach = 'empty' | 'within' | 'log' | 'copied';
 
 /**
  * One promotion. `sequence` is P, the new master's number at its promotion; until the exact one is known it is what

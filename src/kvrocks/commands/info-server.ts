@@ -7,6 +7,8 @@ export interface InfoServer {
   readonly versionText: string;
   /** It changes when the server was started again. */
   readonly processId: number;
+  /** By its own clock, in milliseconds since 1970, exact to a second; undefined before 2.12, which does not tell. */
+  readonly startedAt: number | undefined;
   /** False on a node that can never serve a cluster without a restart. */
   readonly clusterMode: boolean;
 }
@@ -32,7 +34,10 @@ export function parseInfoServer(text: string): Read<InfoServer> {
   }
   const match = /^v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?/.exec(versionText);
   const version = match && { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3] ?? 0) };
-  return reply({ version: version ?? undefined, versionText, processId, clusterMode: mode === 'cluster' });
+  const now = natural(fields.get('server_time_usec'));
+  const up = natural(fields.get('uptime_in_seconds'));
+  const startedAt = now === undefined || up === undefined ? undefined : Math.floor(now / 1000) - up * 1000;
+  return reply({ version: version ?? undefined, versionText, processId, startedAt, clusterMode: mode === 'cluster' });
 }
 
 /** Whether a version is at least `major.minor`; undefined when it has no number. */

@@ -1,0 +1,23 @@
+/** What jobs have found out about the nodes of a cluster: the newest answer of each kind. A successor begins without. */
+import type { CopyAnswers, CopyJob, Found } from '../decisions/jobs.ts';
+import type { NodeId } from '../topology/ids.ts';
+
+export class FoundByJobs {
+  readonly #found = new Map<NodeId, Found>();
+
+  get(node: NodeId): Found | undefined {
+    return this.#found.get(node);
+  }
+
+  learn<K extends keyof CopyAnswers>(node: NodeId, kind: K, of: string, answer: CopyAnswers[K]): void {
+    this.#found.set(node, { answers: { ...this.#found.get(node)?.answers, [kind]: { of, answer } }, progress: null });
+  }
+
+  progress(node: NodeId, kind: CopyJob['kind'], done: number, of: number): void {
+    this.#found.set(node, { answers: this.#found.get(node)?.answers ?? {}, progress: { kind, done, of } });
+  }
+
+  forget(node: NodeId): void {
+    this.#found.delete(node);
+  }
+}

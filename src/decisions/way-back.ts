@@ -1,0 +1,68 @@
+/**
+ * What an away node's way back is, by what it says and by the rule of lineage. A master that is not one any more is
+ * fenced and then read; a replica is read; and the number that was read decides, or its log where the number forbids.
+ */
+import type { Attach, Node, Shard } from '../topology/cluster.ts';
+import type { Sequence } from '../topology/ids.ts';
+import { type MayFollow, mayFollow } from '../topology/lineage.ts';
+import { compared } from './comparing.ts';
+import type { NodeView, World } from './world.ts';
+
+/** Answers older than this say too little about a node that is to be attached, in milliseconds. */
+const READ_WITHIN = 2_500;
+
+export type Return =
+  | { readonly kind: 'attach'; readonly how: Exclude<Attach, 'log'> }
+  /** Its log is its master's up to this number, which is where it was when it was compared. */
+  | { readonly kind: 'attach'; readonly how: 'log'; readonly at: Sequence }
+  /** It says that it is a master: it must be fenced, and read behind the fence. */
+  | { readonly kind: 'fence' }
+  | { readonly kind: 'wait'; readonly for: string }
+  /** It is to be copied whole, if at all: `courseOf` says how far that is. */
+  | { readonly kind: 'copy'; readonly sequence: Sequence }
+  | { readonly kind: 'refused'; readonly verdict: MayFollow & { may: false }; readonly sequence: Sequence };
+
+/** Without an id it may be any node; only the number that it was last seen at speaks for it. */
+function identified(view: NodeView): boolean {
+  return view.myId === view.id || (view.myId === '' && (view.sequence === 0 || view.sequence === view.highest));
+}
+
+/** Both servers compare histories themselves, and copy whole what differs. */
+export function rsidOnBoth(world: World, shard: Shard, view: NodeView): boolean {
+  return view.rsid === true && world.view(shard.master)?.rsid === true;
+}
+
+export function wayBack(world: World, shard: Shard, node: Node): Return {
+  const view = world.view(node.id);
+  if (view === undefined || view.state !== 'up' || view.says === null || view.sequence === null) {
+    return { kind: 'wait', for: 'its answer' };
+  }
+  if (view.askedAt < Math.max(world.now - READ_WITHIN, world.trustFrom)) return { kind: 'wait', for: 'a fresh answer' };
+  if (view.myId === null) return { kind: 'wait', for: 'its id' };
+  if (world.now < view.returnAfter) return { kind: 'wait', for: 'a pause after its last try' };
+  if (view.sequence === 0) return { kind: 'attach', how: 'empty' };
+  // Somebody has said that this node, whoever it is, is to be copied over.
+  const vouched = node.copy !== null && node.copy.by !== 'controller' && view.myId === '';
+  if (!identified(view) && !vouched) {
+    return { kind: 'refused', verdict: { may: false, why: 'unproven', by: view.sequence }, sequence: view.sequence };
+  }
+  if (view.says === 'master' && view.fenced === null) return { kind: 'fence' };
+  const sequence = view.says === 'master' ? (view.fenced?.sequence ?? view.sequence) : view.sequence;
+  if (node.copy !== null) return { kind: 'copy', sequence };
+  const verdict = mayFollow(shard, node, sequence, view.highest);
+  const log = verdict.may ? undefined : compared(world, shard, node, commonWith(shard, node, sequence, view.highest));
+  if (!verdict.may && log?.kind !== 'same') return { kind: 'refused', verdict, sequence };
+  // The attach must go out on the connection that the fence was answered on.
+  if (view.says === 'master' && !view.fenceHolds) return { kind: 'fence' };
+  if (log?.kind === 'same') return { kind: 'attach', how: 'log', at: log.last };
+  return { kind: 'attach', how: rsidOnBoth(world, shard, view) ? 'copied' : 'within' };
+}
+
+/**
+ * Up to where a node that may not follow by its number surely holds its shard's history; null where its own past is
+ * in doubt. It was proven under its entry, so that is the smallest P since, if it has not fallen below.
+ */
+export function commonWith(shard: Shard, node: Node, sequence: Sequence, highest: Sequence): Sequence | null {
+  const verdict = mayFollow(shard, node, sequence, highest);
+  return !verdict.may && verdict.why === 'diverged' ? sequence - verdict.by : null;
+}
