@@ -118,10 +118,10 @@ interface Logged {
   entriesFrom(from: number): readonly { readonly sequence: number; readonly effects: unknown }[] | undefined;
 }
 
-/** Whether all that `node` holds is also what `master` once was; undefined where their logs no longer begin together. */
-export function isPrefix(node: Logged, master: Logged): boolean | undefined {
-  const own = node.entriesFrom(1);
-  const others = master.entriesFrom(1);
+/** Whether all that `node` holds, from `from` on, is also what `master` once was; undefined where a log begins later. */
+export function isPrefix(node: Logged, master: Logged, from = 1): boolean | undefined {
+  const own = node.entriesFrom(from);
+  const others = master.entriesFrom(from);
   if (own === undefined || others === undefined) return undefined;
   if (node.sequence > master.sequence) return false;
   const known = new Map(others.map((entry) => [entry.sequence, JSON.stringify(entry.effects)]));

@@ -2,11 +2,11 @@
  * The promises, watched from outside on every commit and every command that a controller sends. What is broken is
  * noted once, with the instant; nothing here is asked by those who decide.
  */
-import { CommandReader } from '../emulator/resp-reader.ts';
 import { formatRange, type SlotRange, type SlotSet, slotCount, slotSet, subtract } from '../topology/slots.ts';
+import { CommandWatch, type Committed, type CommittedVersion } from './command-watch.ts';
 import type { ControllerHost } from './controllers.ts';
 import type { Machine } from './machine.ts';
-import { mastersOf, ownersOf, readRecords, type SeenCluster, type SeenShard } from './record-reading.ts';
+import { ownersOf, readRecords, type SeenCluster, type SeenShard } from './record-reading.ts';
 import { CLUSTER, NAMESPACE, type Observer, type World } from './world.ts';
 
 export interface Broken {
@@ -34,30 +34,11 @@ export interface HandOver {
   readonly at: number;
 }
 
-interface CommittedVersion {
-  readonly owners: string;
-  /** Set while it is a drained one: the only node that may hear it. */
-  readonly drained: string | undefined;
-}
-
-/** Commands that change a node. */
-const CHANGING = new Set([
-  'CLUSTERX SETNODES',
-  'CLUSTERX SETNODEID',
-  'CLUSTERX MIGRATE',
-  'CLUSTER RESET',
-  'FLUSHALL',
-  'PUBLISH',
-  'MPUBLISH',
-  'SCRIPT LOAD',
-  'CONFIG SET',
-]);
-
 const TOPOLOGY_KEY = `/kvrocks/metadata/${NAMESPACE}/cluster/${CLUSTER}`;
 const STATE_KEY = `/kvrocks/kvctl/cluster/${NAMESPACE}/${CLUSTER}`;
 const EVENT_PREFIX = `/kvrocks/kvctl/event/${NAMESPACE}/${CLUSTER}/`;
 
-export class Invariants implements Observer {
+export class Invariants implements Observer, Committed {
   readonly broken: Broken[] = [];
   readonly promotions: Promotion[] = [];
   /** Slots whose keys an operator moved away without them. */
@@ -65,15 +46,13 @@ export class Invariants implements Observer {
   readonly handOvers: HandOver[] = [];
   movesFinished = 0;
   cluster: SeenCluster | undefined;
-  /** How often each node was told each version, by `name version`. */
-  readonly pushes = new Map<string, number>();
+  readonly commands: CommandWatch;
   readonly #world: World;
   readonly #versions = new Map<number, CommittedVersion>();
-  readonly #told = new Map<string, string>();
-  readonly #ownersTold = new Map<number, string>();
 
   constructor(world: World) {
     this.#world = world;
+    this.commands = new CommandWatch(world, this);
     world.observer = this;
   }
 
@@ -117,12 +96,12 @@ export class Invariants implements Observer {
 
   /** What the store has forgotten can be meant anew; what nodes were told under it, nobody knows any more. */
   #beginAt(version: number): void {
-    for (const known of [...this.#versions.keys()]) {
-      if (known <= version) continue;
-      this.#versions.delete(known);
-      this.#ownersTold.delete(known);
-    }
-    for (const key of [...this.#told.keys()]) if (Number(key.split(' ')[1]) > version) this.#told.delete(key);
+    for (const known of [...this.#versions.keys()]) if (known > version) this.#versions.delete(known);
+    this.commands.forgetAbove(version);
+  }
+
+  version(version: number): CommittedVersion | undefined {
+    return this.#versions.get(version);
   }
 
   readonly #movesBegan = new Map<string, number>();
@@ -206,6 +185,8 @@ export class Invariants implements Observer {
     else if (!node.proven) this.break('only the proven are masters', `${shard.master} is not proven`);
     if (machine?.core?.loading === true || machine?.core?.replication?.syncing === true)
       this.break('only the proven are masters', `${machine.name} is being copied whole or loading`);
+    if (machine?.core !== undefined && machine.core.database.sequence < machine.reached)
+      this.break('no replica lies', `${machine.name} is promoted below the ${machine.reached} that it once had`);
     if (failover !== undefined) this.#mostAdvanced(old, shard, machine, failover.refused);
   }
 
@@ -225,100 +206,8 @@ export class Invariants implements Observer {
   }
 
   sent(sender: ControllerHost, machine: Machine, bytes: string): void {
-    const reader = new CommandReader();
-    reader.push(bytes);
-    let toldHere = false;
-    for (let command = reader.next(); command !== undefined; command = reader.next()) {
-      if ('broken' in command) {
-        this.break('commands are whole', command.broken);
-        return;
-      }
-      const [first = '', second = ''] = command.words.map((word) => word.toUpperCase());
-      if (CHANGING.has(first) || CHANGING.has(`${first} ${second}`)) this.#leads(sender, machine, `${first} ${second}`);
-      if (first === 'CLUSTERX' && second === 'SETNODES') {
-        toldHere = true;
-        this.#push(machine, command.words);
-      } else if (first === 'CLUSTERX' && second === 'SETNODEID') {
-        if (!toldHere) this.break('SETNODEID follows SETNODES', machine.name);
-      } else if (first === 'FLUSHALL' || (first === 'CLUSTER' && second === 'RESET')) this.#wiped(machine, first);
-      else if (first === 'CLUSTERX' && second === 'MIGRATE') this.#migrated(machine, command.words);
-    }
+    this.commands.sent(sender, machine, bytes);
   }
-
-  /** Promise 6: whoever tells a node something leads at that moment. */
-  #leads(sender: ControllerHost, machine: Machine, what: string): void {
-    const since = this.#world.deposedFor(sender);
-    if (since === undefined) return;
-    const words = `${sender.name} tells ${machine.name} ${what}`;
-    this.break('only the leader writes', `${words} ${Math.round(since)} ms after the store gave its lease away`);
-  }
-
-  #push(machine: Machine, words: readonly string[]): void {
-    const [, , text = '', versionWord = '', ...more] = words;
-    const version = Number(versionWord);
-    const where = `version ${version} to ${machine.name}`;
-    this.#world.note(
-      `push v${version} to ${machine.name}, ${stateOf(machine)}${more.length > 0 ? ` ${more.join(' ')}` : ''}`,
-    );
-    if (more.length > 0) this.break('never by force', where);
-    const committed = this.#versions.get(version);
-    if (committed === undefined) {
-      this.break('committed before it is told', where);
-      return;
-    }
-    const owners = ownersOf(mastersOf(text));
-    if (committed.owners !== owners) this.break('a text says what was committed', where);
-    const toldOwners = this.#ownersTold.get(version);
-    if (toldOwners !== undefined && toldOwners !== owners)
-      this.break('a version is spent once', `${where}: other owners`);
-    this.#ownersTold.set(version, owners);
-    const key = `${machine.name} ${version}`;
-    this.pushes.set(key, (this.pushes.get(key) ?? 0) + 1);
-    const told = this.#told.get(key);
-    if (told !== undefined && told !== text) this.break('a version is spent once', `${where}: two texts`);
-    this.#told.set(key, text);
-    const id = this.#idOf(machine);
-    if (committed.drained !== undefined && committed.drained !== id)
-      this.break('a drained version is for the old master alone', where);
-    const held = this.cluster?.operations.some(
-      (one) => one.kind === 'move' && one.phase === 'migrating' && (one.sourceNode === id || one.targetNode === id),
-    );
-    if (held === true) this.break('the ends of a running move hear nothing', where);
-  }
-
-  #idOf(machine: Machine): string {
-    for (const shard of this.cluster?.shards ?? [])
-      for (const node of shard.nodes) if (this.#world.atAddress(node.address) === machine) return node.id;
-    return machine.id;
-  }
-
-  /** It owns no slot by its own topology, so no client's write can be lost by it. */
-  #wiped(machine: Machine, what: string): void {
-    const topology = machine.core?.cluster.topology;
-    this.#world.note(`${what} to ${machine.name}`);
-    if (topology === undefined || !topology.known) return;
-    for (let slot = 0; slot < 16_384; slot++) {
-      if (topology.self === undefined || topology.owner(slot) !== topology.self) continue;
-      this.break('only the fenced are emptied', `${what} to ${machine.name}, which serves slot ${slot}`);
-      return;
-    }
-  }
-
-  #migrated(machine: Machine, words: readonly string[]): void {
-    this.#world.note(`MIGRATE ${words[2]} at ${machine.name}`);
-    const id = this.#idOf(machine);
-    const stored = this.cluster?.operations.some(
-      (one) => one.kind === 'move' && one.phase === 'migrating' && one.sourceNode === id && one.targetNode === words[3],
-    );
-    if (stored !== true) this.break('a move is stored before it is begun', `${words[2]} at ${machine.name}`);
-  }
-}
-
-/** What it really is as a command is sent to it. */
-function stateOf(machine: Machine): string {
-  const { core } = machine;
-  if (core === undefined || machine.state !== 'running') return machine.state;
-  return `${core.isSlave ? 'slave' : 'master'} at ${core.database.sequence}`;
 }
 
 function describe(cluster: SeenCluster): string {

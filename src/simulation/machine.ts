@@ -56,6 +56,8 @@ export class Machine {
   /** When it was last disturbed: killed, started, hung, woken. */
   disturbedAt: Instant = 0;
   core: EmulatedNode | undefined;
+  /** What it had reached before its disk became an older one; 0 if that was not so, or explained by a full copy. */
+  reached = 0;
   /** When its processes began. */
   readonly starts: Instant[] = [];
   /** Faults of what runs there, until they are taken away. */
@@ -69,6 +71,7 @@ export class Machine {
   #lastConnection = 0;
   #queue: NodeEvent[] = [];
   #busy = false;
+  #lastSequence = 0;
   #unheard: NodeEvent[] = [];
   #wake: { readonly at: Instant; readonly cancel: Cancel } | undefined;
 
@@ -120,6 +123,7 @@ export class Machine {
     if (this.#state === 'dead') return;
     this.#state = 'dead';
     this.disturbedAt = this.#options.loop.now;
+    this.#lastSequence = this.core?.database.sequence ?? 0;
     this.core = undefined;
     this.#unlisten();
     this.#wake?.cancel();
@@ -149,12 +153,16 @@ export class Machine {
 
   /** Empties its folder; only while it is dead. */
   wipe(): void {
-    if (this.#state === 'dead') this.#disk.wipe();
+    if (this.#state !== 'dead') return;
+    this.#disk.wipe();
+    this.reached = 0;
   }
 
   /** Takes back what was written to its data or its nodes.conf after these instants; only while it is dead. */
   losePower(dataSince: Instant, filesSince: Instant): void {
-    if (this.#state === 'dead') this.#disk.losePower(dataSince, filesSince);
+    if (this.#state !== 'dead') return;
+    this.#disk.losePower(dataSince, filesSince);
+    this.reached = Math.max(this.reached, this.#lastSequence);
   }
 
   /** A copy of its disk as it is now. */
@@ -164,7 +172,9 @@ export class Machine {
 
   /** Puts a copy in the place of its disk, its own older one or another machine's; only while it is dead. */
   restore(image: DiskImage): void {
-    if (this.#state === 'dead') this.#disk.restore(image);
+    if (this.#state !== 'dead') return;
+    this.#disk.restore(image);
+    this.reached = Math.max(this.reached, this.#lastSequence);
   }
 
   /** Runs `act` inside its process, as a defect of the server would. */
@@ -265,6 +275,7 @@ export class Machine {
         return;
       case 'replace-data':
         this.#disk.replaceData(output.text, this.#options.loop.now);
+        this.reached = 0;
         return;
       case 'save-nodes':
         this.#saveNodes(output.text);

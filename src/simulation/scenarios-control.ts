@@ -15,7 +15,6 @@ async function anotherLeads(stage: Stage, within: number): Promise<void> {
 export const controlScenarios: readonly Scenario[] = [
   {
     name: 'leader-killed',
-    awaits: 'promotion without a witness after a hold',
     ...two,
     controllers: 3,
     async play(stage) {
@@ -60,7 +59,6 @@ export const controlScenarios: readonly Scenario[] = [
   },
   {
     name: 'leader-partitioned-from-the-store',
-    awaits: 'promotion without a witness after a hold',
     ...two,
     controllers: 2,
     async play(stage) {
@@ -80,7 +78,6 @@ export const controlScenarios: readonly Scenario[] = [
   },
   {
     name: 'store-unreachable',
-    awaits: 'promotion without a witness after a hold',
     ...two,
     controllers: 2,
     async play(stage) {

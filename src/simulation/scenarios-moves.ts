@@ -52,12 +52,12 @@ export const moveScenarios: readonly Scenario[] = [
       const { leader } = stage.world;
       const drained = stage.master(0);
       const dying = stage.master(1);
-      // The answer to the drain is long on its way, so that the death elsewhere is decided meanwhile.
-      if (leader !== undefined) stage.slowLink(drained, leader, 950, 3_000, 800);
-      await stage.sleep(1_000);
       stage.kill(dying);
-      await stage.sleep(stage.between(0, 600));
+      await stage.sleep(stage.between(300, 590));
       void stage.failover(0);
+      // The answer to the drain is long on its way, so that the death elsewhere is decided meanwhile.
+      await stage.nextCommand(drained);
+      if (leader !== undefined) stage.slowLink(drained, leader, 900, 3_000, 700);
       await failsOver(stage, 2_500, 'killed during a drain elsewhere', 1);
       await stage.sleep(5_000);
       stage.start(dying);

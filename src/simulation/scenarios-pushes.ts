@@ -43,7 +43,10 @@ export const pushScenarios: readonly Scenario[] = [
       neverFailsOver(stage);
       await stage.command(replica, 'CONFIG', 'SET', 'masterauth', '');
       await stage.sleep(8_000);
-      stage.expect((stage.invariants.pushes.get(`${replica.name} ${versionOf(stage)}`) ?? 0) <= 1, 'it was told twice');
+      stage.expect(
+        (stage.invariants.commands.pushes.get(`${replica.name} ${versionOf(stage)}`) ?? 0) <= 1,
+        'it was told twice',
+      );
       neverFailsOver(stage);
     },
   },
