@@ -1,6 +1,7 @@
 /** One process of the control plane: store, controller and HTTP API joined, and taken apart again in order. */
 
 import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import type { Api, ApiLog } from '../api/context.ts';
 import { createApi, listen } from '../api/server.ts';
 import { Controller } from '../controller/controller.ts';
@@ -9,6 +10,7 @@ import type { ClusterSettings } from '../operations/settings.ts';
 import type { Duration, Runtime } from '../runtime/runtime.ts';
 import { openEmbeddedStore } from '../store/embedded/embedded-store.ts';
 import { type Address, formatAddress } from '../topology/address.ts';
+import { salvageFolder } from './salvage-folder.ts';
 
 /** How long running requests may take to be answered at the end; a write waits for the nodes for 2 s of them. */
 const LAST_ANSWERS: Duration = 3_000;
@@ -36,7 +38,9 @@ export async function serve(runtime: Runtime, settings: ServeSettings): Promise<
     runtime,
     historyPrefixes: [EVENT_PREFIX, EVIDENCE_PREFIX],
   });
-  const controller = new Controller({ runtime, store, identity, log: settings.log, policy: settings.policy });
+  const { log, policy } = settings;
+  const shelf = salvageFolder(join(settings.dataDir, 'salvage'));
+  const controller = new Controller({ runtime, store, identity, log, policy, shelf });
   const api = createApi({ plane: controller, version: settings.version, log: settings.log, runtime });
   const running = runningRequests(api);
   try {
