@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withNode, withShard } from '../topology/cluster.ts';
 import { withFloors } from './floor.ts';
 import { nodeAt, type Sketch, seeing, shardAt, VERSION, world } from './testing.ts';
 import type { World } from './world.ts';
@@ -27,6 +28,17 @@ test('floors never fall: a master that came back below does not lower them, nor 
 
 test('a node that says it is a slave is no measure of how far the master came', () => {
   assert.deepEqual(floors(at('a master 900 says-slave | b replica 900', 700)), [100, 50]);
+});
+
+test('what a node was raised to before it was copied whole is no number of the history that it has now', () => {
+  const seen = world('a master 900 | b replica 800 unproven attaching:copied highest:0', { floor: 900 });
+  const raised = seeing(seen, 'b', { highest: 2_000_900 });
+  const proof = { entry: 1, how: 'copied' } as const;
+  const { cluster } = seen.intended;
+  const proven = withShard(cluster, 's0', (shard) =>
+    withNode(shard, 'b', (node) => ({ ...node, proof, attaching: null, highest: 800 })),
+  );
+  assert.equal(nodeAt(withFloors(raised, { ...seen.intended, cluster: proven }), 'b').highest, 800);
 });
 
 test('the highest that each node was seen at is stored, but of nobody who is unproven', () => {

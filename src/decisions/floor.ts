@@ -1,18 +1,25 @@
 /** How far each shard's master, and each node, is known to have come: stored with every commit. */
 import type { Intended } from '../operations/intended.ts';
-import type { Node, Shard } from '../topology/cluster.ts';
+import { type Node, nodeOf, type Shard } from '../topology/cluster.ts';
 import type { World } from './world.ts';
 
 function shardFloor(world: World, shard: Shard): Shard {
   const nodes = shard.nodes.map((node): Node => {
     const highest = world.view(node.id)?.highest ?? 0;
-    return highest > node.highest && node.proof !== null ? { ...node, highest } : node;
+    if (highest <= node.highest || node.proof === null || isProvenAnew(world, node)) return node;
+    return { ...node, highest };
   });
   const master = world.view(shard.master);
   if (master === undefined || master.says !== 'master' || master.highest <= shard.floor) {
     return nodes.some((node, i) => node !== shard.nodes[i]) ? { ...shard, nodes } : shard;
   }
   return { ...shard, nodes, floor: master.highest, eligibleFrom: Math.max(shard.eligibleFrom, master.aged) };
+}
+
+/** What it was seen at before it was copied, or attached anew, is another history's number. */
+function isProvenAnew(world: World, node: Node): boolean {
+  const { proof } = nodeOf(world.intended.cluster, node.id)?.node ?? node;
+  return proof !== node.proof && node.proof?.how !== 'master';
 }
 
 /** The same value when nothing has risen. Changes no node's text. */
