@@ -29,8 +29,9 @@ function shelf(kept = new Map<string, string>()) {
 }
 
 function logOver(kept = new Map<string, string>()) {
+  const defects: string[] = [];
   const { store, write } = shelf(kept);
-  const log = new EvidenceLog(store, 'ns', 'c1', 1);
+  const log = new EvidenceLog(store, 'ns', 'c1', 1, { info: NEVER, warn: NEVER, error: () => defects.push('told') });
   const put = (batch: EvidenceBatch) => {
     write(batch.writes);
     batch.ended(true);
@@ -39,6 +40,7 @@ function logOver(kept = new Map<string, string>()) {
   return {
     kept,
     log,
+    defects,
     /** One decision, and the moment after which what it noted is written. */
     see(seen: World) {
       const fresh = log.observe(seen, decideFailovers(seen).reports);
@@ -222,6 +224,21 @@ test('what the store did not take goes with a later write', async () => {
     (await read()).map(({ kind }: Evidence) => kind),
     ['waits'],
   );
+});
+
+test('a defect in recording costs the record, is told once, and never the decision', () => {
+  const { log, defects } = logOver();
+  const broken: World = {
+    ...later(DEAD, 0),
+    view: () => {
+      throw new Error('a defect');
+    },
+  };
+  const { reports, proposal } = decideFailovers(later(DEAD, 0));
+  assert.equal(log.observe(broken, reports), false);
+  assert.equal(log.observe(broken, reports), false);
+  assert.ok(proposal !== undefined);
+  assert.deepEqual([log.withCommit(later(DEAD, 0), reports, proposal).writes.length, defects], [1, ['told']]);
 });
 
 test('a record of a later format, or that is none, is passed over', async () => {

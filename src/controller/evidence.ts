@@ -2,7 +2,7 @@
  * What the decisions about one cluster were made from: records in the store, apart from its topology, bounded in number
  * and size. A change's record is written in the change's own commit. What stands in the way of one is noted when it
  * becomes another, and written with the next commit or a moment later; what is over by then is not. What comes again
- * within ten seconds is counted in the record that is there.
+ * within ten seconds is counted in the record that is there. A defect in here costs the record, and never the decision.
  */
 import type { ShardReport } from '../decisions/failover.ts';
 import type { Proposal, World } from '../decisions/world.ts';
@@ -12,6 +12,7 @@ import { shardOf } from '../topology/cluster.ts';
 import type { ShardId } from '../topology/ids.ts';
 import { acts, recovered, type Standing, standings } from './evidence-changes.ts';
 import { decodeEvidence, type Evidence, type EvidenceDraft, encodeEvidence } from './evidence-record.ts';
+import type { Log } from './log.ts';
 import { evidenceKey, evidencePrefix } from './records.ts';
 
 /** Records kept of a cluster; the oldest go. */
@@ -54,20 +55,39 @@ export class EvidenceLog {
   readonly #pending = new Map<string, Pending>();
   /** By shard and sort: the record that the same again is counted in. */
   readonly #recent = new Map<string, Recent>();
+  readonly #log: Log;
+  #defect = '';
   #nextId: number;
   /** Ids in the store, oldest first; undefined before they were read. */
   #ids: number[] | undefined;
   #loading = false;
 
-  constructor(store: Store, namespace: string, name: string, nextId: number) {
+  constructor(store: Store, namespace: string, name: string, nextId: number, log: Log) {
     this.#store = store;
     this.#namespace = namespace;
     this.#name = name;
     this.#nextId = nextId;
+    this.#log = log;
+  }
+
+  #contained<T>(otherwise: T, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      // The same comes with every decision.
+      if (what !== this.#defect) this.#log.error({ cluster: this.#name, error: what }, 'a decision was not recorded');
+      this.#defect = what;
+      return otherwise;
+    }
   }
 
   /** Notes what stands in the way now. True when something is to be written soon that was not before. */
   observe(world: World, reports: readonly ShardReport[]): boolean {
+    return this.#contained(false, () => this.#observe(world, reports));
+  }
+
+  #observe(world: World, reports: readonly ShardReport[]): boolean {
     const found = new Map(
       standings(world, reports).map((standing) => [subject(standing.shard, standing.node), standing]),
     );
@@ -103,7 +123,7 @@ export class EvidenceLog {
 
   /** What goes into the commit of a change: its own records, and what else is to be written. */
   withCommit(world: World, reports: readonly ShardReport[], proposal: Proposal): EvidenceBatch {
-    const drafts = acts(world, reports, proposal);
+    const drafts = this.#contained([], () => acts(world, reports, proposal));
     for (const { shard } of drafts) {
       // What stood in the way is over, and what comes after it is new.
       this.#forget(shard);

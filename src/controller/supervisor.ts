@@ -93,7 +93,7 @@ export class Supervisor {
     this.#context = context;
     this.#intended = intended;
     const { namespace, name } = intended.cluster;
-    const evidence = new EvidenceLog(context.store, namespace, name, intended.nextEvent);
+    const evidence = new EvidenceLog(context.store, namespace, name, intended.nextEvent, context.log);
     this.#commits = new Commits(context, revisions, history, evidence);
     const now = context.runtime.clock.now();
     this.#watchingSince = now;
