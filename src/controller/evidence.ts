@@ -74,9 +74,11 @@ export class EvidenceLog {
     try {
       return work();
     } catch (error) {
-      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      const what = error instanceof Error ? error.message : String(error);
+      const stack = error instanceof Error ? error.stack : undefined;
       // The same comes with every decision.
-      if (what !== this.#defect) this.#log.error({ cluster: this.#name, error: what }, 'a decision was not recorded');
+      if (what !== this.#defect)
+        this.#log.error({ cluster: this.#name, error: what, stack }, 'a decision was not recorded');
       this.#defect = what;
       return otherwise;
     }
