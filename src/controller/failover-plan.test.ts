@@ -55,7 +55,7 @@ test('past the lag limit it takes force, and the plan says whom and at what pric
 test('a master that only we cannot reach takes force', () => {
   const got = plan('a master 900 dead | b replica 900 linked');
   assert.deepEqual([got.candidate, got.needs_force, got.with_force], [null, true, 'b']);
-  assert.match(got.refused ?? '', /a replica still hears it; pass force/);
+  assert.match(got.refused ?? '', /^its master cannot be reached from here, but a replica still hears it; pass force/);
 });
 
 test('a replica that nobody may promote is not promoted by force either', () => {

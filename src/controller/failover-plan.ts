@@ -32,7 +32,8 @@ function attempt(world: World, promote: () => NodeId): Outcome {
     if (!(error instanceof Refusal) || error.code === 'invalid' || error.code === 'not_found') throw error;
     // Each one's reasons stand beside it.
     if (Array.isArray(error.detail)) return { refused: error.detail.length === 0 ? NO_REPLICA : 'each is refused' };
-    return { refused: legible(error.message, world.intended.cluster) };
+    // Whoever asked knows which shard it is about.
+    return { refused: legible(error.message, world.intended.cluster).replace(/^shard \d+: /, '') };
   }
 }
 
