@@ -43,7 +43,6 @@ export class Execution {
   /** Connections with something to read that could not go on. */
   #backlog = new Set<Client>();
   #held = false;
-  #inExec = false;
 
   constructor(node: EmulatedNode) {
     this.#node = node;
@@ -60,10 +59,6 @@ export class Execution {
       ...this.#transactions(),
     };
     this.#own = new Map(Object.entries(own));
-  }
-
-  get inExec(): boolean {
-    return this.#inExec;
   }
 
   received(client: Client, bytes: string): void {
@@ -235,12 +230,11 @@ export class Execution {
       node.crash(`${words[0]}: the database is closed`);
       return undefined;
     }
-    const before = node.database.sequence;
+    const before = node.database.writes;
     const reply = node.database.execute(words, node.moment.wall);
-    if (node.database.sequence !== before || name === 'flushall' || name === 'flushdb') {
-      this.#touch(keys.map((index) => words[index] ?? ''));
-    }
-    if (name === 'flushall' || name === 'flushdb') node.cluster.migrator.flushed();
+    const flushed = (name === 'flushall' || name === 'flushdb') && reply.kind !== 'error';
+    if (node.database.writes !== before || flushed) this.#touch(keys.map((index) => words[index] ?? ''));
+    if (flushed) node.cluster.migrator.flushed();
     const waits = reply.kind === 'nil' || reply.kind === 'nil-array';
     if (waits && !inExec && flags.includes('blocking') && node.pops.block(client, words, keys)) {
       client.waiting = true;
@@ -308,11 +302,14 @@ export class Execution {
     };
   }
 
-  /** Runs the queued commands one by one, waiting for those that wait; nothing else runs in between. */
+  /**
+   * Runs the queued commands one by one, waiting for those that wait; nothing else runs in between. What they write is
+   * one batch, numbered at the end: INFO among them does not know of it yet.
+   */
   #exec(client: Client, queue: readonly (readonly string[])[]): Later {
     const done = new Later(true);
     const replies: Reply[] = [];
-    this.#inExec = true;
+    this.#node.database.beginBatch();
     const step = (from: number): void => {
       for (let i = from; i < queue.length; i++) {
         const words = queue[i] ?? [];
@@ -329,8 +326,7 @@ export class Execution {
         }
         if (outcome !== undefined) replies.push(outcome);
       }
-      this.#inExec = false;
-      this.#node.execDone();
+      this.#node.database.endBatch();
       done.resolve(array(replies));
     };
     step(0);

@@ -59,7 +59,7 @@ export class Feeds {
     const { database } = this.#core;
     if (next === database.sequence + 1) return true;
     if (next > database.sequence || next < 1) return false;
-    const entries = database.entriesFrom(next);
+    const entries = database.entriesFrom(next, 1);
     return entries !== undefined && entries[0]?.sequence === next;
   }
 

@@ -7,7 +7,8 @@ const lines = new WeakMap<LogEntry, string>();
 export function lineOf(entry: LogEntry): string {
   const known = lines.get(entry);
   if (known !== undefined) return known;
-  const line = JSON.stringify([entry.sequence, entry.count, entry.effects, entry.slots]);
+  const { sequence, count, effects, slots, apart } = entry;
+  const line = JSON.stringify(apart ? [sequence, count, effects, slots, 1] : [sequence, count, effects, slots]);
   lines.set(entry, line);
   return line;
 }
@@ -21,10 +22,11 @@ export function readLine(line: string): LogEntry | undefined {
     return undefined;
   }
   if (!Array.isArray(value)) return undefined;
-  const [sequence, count, effects, slots]: unknown[] = value;
+  const [sequence, count, effects, slots, apart]: unknown[] = value;
   if (typeof sequence !== 'number' || typeof count !== 'number') return undefined;
   if (!isEffects(effects) || !isNumbers(slots)) return undefined;
-  const entry: LogEntry = { sequence, count, effects, slots };
+  const entry: LogEntry =
+    apart === 1 ? { sequence, count, effects, slots, apart: true } : { sequence, count, effects, slots };
   lines.set(entry, line);
   return entry;
 }

@@ -20,7 +20,7 @@ import { Replication } from './replication.ts';
 import type { Reply } from './reply.ts';
 import { writeReply } from './resp-writer.ts';
 import { Scripts } from './scripts.ts';
-import type { Settings } from './settings.ts';
+import { keepsNoLog, type Settings } from './settings.ts';
 import { type NodeState, readState, writeState } from './stored-state.ts';
 
 export interface NodeOptions {
@@ -76,7 +76,6 @@ export class EmulatedNode implements Core {
   #replaying = false;
   /** Begins of replication histories, kept if `use-rsid-psync` is on. */
   #histories: { readonly from: number; readonly id: string }[] = [];
-  #owesHistory = false;
   #over = false;
 
   constructor(options: NodeOptions) {
@@ -249,17 +248,9 @@ export class EmulatedNode implements Core {
     this.#replication.stop(() => {
       this.#replication = undefined;
       this.settings.record('slaveof', '');
-      // Within EXEC the entry is written when the transaction ends, behind what INFO told.
-      if (this.execution.inExec) this.#owesHistory = true;
-      else this.#beginHistory();
+      this.#beginHistory();
       done();
     });
-  }
-
-  /** A transaction has ended. */
-  execDone(): void {
-    if (this.#owesHistory) this.#beginHistory();
-    this.#owesHistory = false;
   }
 
   replicationId(): string | undefined {
@@ -367,6 +358,7 @@ export class EmulatedNode implements Core {
       else if (line !== '') this.#takeState(readState(line));
     }
     this.#replaying = false;
+    if (keepsNoLog(this.settings)) this.database.purgeLog(this.database.sequence + 1);
     if (this.settings.on('cluster-enabled')) {
       const keep = this.settings.on('persist-cluster-nodes-enabled');
       const refused = keep && stored.nodes !== undefined ? this.cluster.load(stored.nodes) : undefined;
@@ -401,8 +393,8 @@ export class EmulatedNode implements Core {
 
   #appended(entry: LogEntry): void {
     if (!this.#replaying) this.#lines += `${lineOf(entry)}\n`;
-    if (entry.slots.length === 0) this.#keyless(entry);
-    else if (!this.#replaying) this.pops.written(entry.slots);
+    if (!this.#replaying) this.pops.written(entry.slots);
+    this.#keyless(entry);
   }
 
   #keyless(entry: LogEntry): void {

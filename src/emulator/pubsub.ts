@@ -12,6 +12,7 @@ export interface Subscribers {
 /** Hands messages to the node's own subscribers. */
 export function deliver(subscribers: Subscribers, channel: string, messages: readonly string[]): void {
   for (const client of subscribers.clients) {
+    if (client.channels.size === 0 && client.patterns.size === 0) continue;
     for (const message of messages) {
       if (client.channels.has(channel)) subscribers.push(client, [bulk('message'), bulk(channel), bulk(message)]);
       for (const pattern of client.patterns) {
@@ -38,7 +39,7 @@ export function pubsubCommands(core: Core, subscribers: Subscribers): NodeComman
     const count = receivers(channel);
     // A replica's numbers are its master's: there a message goes to its own subscribers only.
     if (core.isSlave) deliver(subscribers, channel, messages);
-    else core.database.appendKeyless(messages.length, [['PUBLISH', channel, ...messages]]);
+    else core.database.appendMessages(channel, messages);
     return integer(count * messages.length);
   }
 

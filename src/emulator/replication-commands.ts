@@ -1,12 +1,12 @@
 /** What nodes say to each other, and what is asked about the log: PSYNC and its kin, WAIT, POLLUPDATES. */
 import type { Client } from './client.ts';
 import { type NodeCommand, type NodeCommands, refuse, simple } from './commands.ts';
-import { bulk, type Core, error, integer, OK, type Outcome } from './core.ts';
-import type { Database, LogEntry } from './data/port.ts';
+import { bulk, type Core, error, OK, type Outcome } from './core.ts';
 import type { Feeds } from './feeds.ts';
 import type { Counters } from './info.ts';
-import { isEffects, lineOf } from './log-lines.ts';
+import { isEffects } from './log-lines.ts';
 import { BATCH_COMMAND, RESTORE_COMMAND } from './migrator.ts';
+import { pollUpdatesCommand } from './poll-updates.ts';
 import type { Reply } from './reply.ts';
 import { parseInteger, SLOTS } from './slot-words.ts';
 
@@ -135,70 +135,6 @@ export function replicationCommands(core: Core, host: ReplicationHost): NodeComm
     _fetch_copy: simple(1, ['readonly', 'no-multi', 'no-script'], fetchCopy),
     [RESTORE_COMMAND]: simple(3, ['write', 'no-multi', 'no-script'], restore),
     [BATCH_COMMAND]: simple(2, ['write', 'no-multi', 'no-script'], batch),
-    pollupdates: simple(-2, ['readonly', 'admin'], (words) => pollUpdates(core.database, words)),
+    pollupdates: pollUpdatesCommand(core.database),
   };
-}
-
-/** `POLLUPDATES <sequence> [MAX n] [STRICT] [FORMAT RAW|RESP]`: what was written after a number. */
-function pollUpdates(database: Database, words: readonly string[]): Outcome {
-  const after = parseInteger(words[1] ?? '');
-  if (after === undefined || after < 0n) return error('value is not an integer or out of range');
-  let most = 16;
-  let strict = false;
-  let format = 'raw';
-  for (let i = 2; i < words.length; i++) {
-    const option = words[i]?.toLowerCase();
-    if (option === 'strict') strict = true;
-    else if (option === 'max') most = Number(words[++i]);
-    else if (option === 'format') format = (words[++i] ?? '').toLowerCase();
-    else return error('syntax error');
-  }
-  if (!Number.isInteger(most) || most < 1 || most > 1000) return error('out of numeric range');
-  if (format !== 'raw' && format !== 'resp') return error('invalid FORMAT option, should be RAW or RESP');
-  const last = Number(after);
-  if (last > database.sequence) return error('next sequence is out of range');
-  const entries = entriesAfter(database, last);
-  const first = entries[0];
-  if (strict && first !== undefined && first.sequence !== last + 1) {
-    return error(`mismatched sequence number, expected ${last + 1} but got ${first.sequence}`);
-  }
-  const shown = entries.slice(0, most);
-  const end = shown.at(-1);
-  const next = end === undefined ? last : end.sequence + end.count - 1;
-  return {
-    kind: 'map',
-    items: [
-      bulk('next_sequence'),
-      integer(next),
-      bulk('latest_sequence'),
-      integer(database.sequence),
-      bulk('updates'),
-      { kind: 'array', items: format === 'raw' ? shown.map(raw) : asCommands(shown) },
-    ],
-  };
-}
-
-/** All that the log holds behind a number, also if it begins later. */
-function entriesAfter(database: Database, sequence: number): readonly LogEntry[] {
-  const whole = database.entriesFrom(sequence + 1);
-  if (whole !== undefined) return whole;
-  let missing = sequence + 1;
-  let present = database.sequence + 1;
-  while (missing + 1 < present) {
-    const middle = Math.floor((missing + present) / 2);
-    if (database.entriesFrom(middle) === undefined) missing = middle;
-    else present = middle;
-  }
-  return database.entriesFrom(present) ?? [];
-}
-
-function raw(entry: LogEntry): Reply {
-  return bulk(Buffer.from(lineOf(entry), 'latin1').toString('hex').toUpperCase());
-}
-
-function asCommands(entries: readonly LogEntry[]): readonly Reply[] {
-  const commands = entries.flatMap(({ effects }) =>
-    effects.map((effect): Reply => ({ kind: 'array', items: effect.map(bulk) })),
-  );
-  return commands.length === 0 ? [] : [bulk('default'), { kind: 'array', items: commands }];
 }

@@ -4,6 +4,7 @@ import { type NodeCommand, type NodeCommands, refuse, simple } from './commands.
 import { array, bulk, type Core, error, integer, Later, NIL, OK, type Outcome, verbatim } from './core.ts';
 import { commandRow, type KnownCommands } from './known-commands.ts';
 import type { Reply } from './reply.ts';
+import { keepsNoLog } from './settings.ts';
 
 /** What these commands need of the node beside the core. */
 export interface ServerHost {
@@ -233,6 +234,12 @@ export function serverCommands(core: Core, host: ServerHost): NodeCommands {
     return text === undefined ? { kind: 'simple', text: 'PONG' } : bulk(text);
   }
 
+  /** The log is kept for what is not in a file yet; the server lets go of it when no option says to keep more. */
+  function flushMemtable(): Outcome {
+    if (keepsNoLog(settings)) core.database.purgeLog(core.database.sequence + 1);
+    return OK;
+  }
+
   const ok = () => OK;
   return {
     auth: simple(2, ['readonly', 'ok-loading', 'auth'], auth),
@@ -275,7 +282,7 @@ export function serverCommands(core: Core, host: ServerHost): NodeCommands {
     lastsave: simple(-1, ['readonly', 'admin'], () => integer(Math.floor(core.moment.wall / 1000))),
     flushbackup: simple(1, ['readonly', 'no-script', 'admin'], ok),
     compact: simple(1, ['readonly', 'no-script'], ok),
-    flushmemtable: simple(-1, ['exclusive', 'write'], ok),
+    flushmemtable: simple(-1, ['exclusive', 'write'], flushMemtable),
     flushblockcache: simple(1, ['exclusive', 'write'], ok),
     readonly: simple(1, ['no-multi'], (_words, client) => {
       client.readOnly = true;

@@ -85,6 +85,11 @@ export class Settings {
   }
 }
 
+/** Nothing is kept of the log once its content is in RocksDB's files: after FLUSHMEMTABLE and after a restart. */
+export function keepsNoLog(settings: Settings): boolean {
+  return settings.number('rocksdb.wal_ttl_seconds') === 0 && settings.number('rocksdb.wal_size_limit_mb') === 0;
+}
+
 function complaint(row: SettingRow, value: string): string | undefined {
   const [, , , lowest, highest] = row;
   if (lowest === undefined) return undefined;

@@ -18,6 +18,8 @@ export interface Access {
   counts: KeyCounts;
   /** Undefined for what is not there or has expired. */
   live(key: string): Entry | undefined;
+  /** Within EXEC: what the server cannot put into a batch that is read before it is written is refused. */
+  readonly inBatch: boolean;
   /** Performs and logs effects as one batch; nothing is logged if they change nothing. */
   commit(...effects: readonly Effect[]): void;
 }

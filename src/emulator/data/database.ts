@@ -61,6 +61,8 @@ class EmulatedDatabase implements Database, Access {
   onAppend: ((entry: LogEntry) => void) | undefined;
   #now = 0;
   #sequence = 0;
+  writes = 0;
+  #batch: { readonly effects: Effect[]; count: number } | undefined;
   readonly #log: WriteLog;
   /** Expired keys that the present command came upon: a write must clear them away first. */
   #expired: string[] = [];
@@ -76,6 +78,14 @@ class EmulatedDatabase implements Database, Access {
 
   get now(): number {
     return this.#now;
+  }
+
+  get logStart(): number {
+    return this.#log.start;
+  }
+
+  get inBatch(): boolean {
+    return this.#batch !== undefined;
   }
 
   get keyCounts(): KeyCounts {
@@ -123,14 +133,28 @@ class EmulatedDatabase implements Database, Access {
     this.#push(entry);
   }
 
-  appendKeyless(count: number, effects: readonly Effect[]): LogEntry {
-    const entry: LogEntry = { sequence: this.#sequence + 1, count, effects, slots: [] };
-    this.#push(entry);
-    return entry;
+  appendKeyless(count: number, effects: readonly Effect[]): void {
+    this.#write(count, effects, []);
   }
 
-  entriesFrom(from: number): readonly LogEntry[] | undefined {
-    return this.#log.from(from);
+  appendMessages(channel: string, messages: readonly string[]): void {
+    const effects = [['PUBLISH', channel, ...messages]];
+    if (this.#batch !== undefined || messages.length === 1) this.#write(messages.length, effects, []);
+    else this.#push({ sequence: this.#sequence + 1, count: messages.length, effects, slots: [], apart: true });
+  }
+
+  beginBatch(): void {
+    this.#batch = { effects: [], count: 0 };
+  }
+
+  endBatch(): void {
+    const batch = this.#batch;
+    this.#batch = undefined;
+    if (batch !== undefined && batch.count > 0) this.#write(batch.count, batch.effects, slotsOf(batch.effects));
+  }
+
+  entriesFrom(from: number, most?: number): readonly LogEntry[] | undefined {
+    return this.#log.from(from, most);
   }
 
   purgeLog(sequence: number): void {
@@ -195,7 +219,18 @@ class EmulatedDatabase implements Database, Access {
   #append(effects: readonly Effect[]): void {
     let count = 0;
     for (const effect of effects) count += perform(this.keyspace, effect);
-    if (count > 0) this.#push({ sequence: this.#sequence + 1, count, effects, slots: slotsOf(effects) });
+    if (count > 0) this.#write(count, effects, this.#batch === undefined ? slotsOf(effects) : []);
+  }
+
+  #write(count: number, effects: readonly Effect[], slots: readonly number[]): void {
+    this.writes += 1;
+    const batch = this.#batch;
+    if (batch === undefined) {
+      this.#push({ sequence: this.#sequence + 1, count, effects, slots });
+      return;
+    }
+    batch.count += count;
+    for (const effect of effects) batch.effects.push(effect);
   }
 
   #push(entry: LogEntry): void {

@@ -1,16 +1,12 @@
 import { floatText } from './arguments.ts';
-import type { Effect } from './effects.ts';
+import { type Effect, setEffect } from './effects.ts';
 import { idText } from './stream-effects.ts';
 import type { Entry, Value } from './values.ts';
 
 /** Effects that make `key` what the entry says, whatever it was before. */
 export function dumpEffects(key: string, entry: Entry): readonly Effect[] {
   if (entry.value.kind === 'string') {
-    return [
-      entry.expireAt === 0
-        ? ['SET', key, entry.value.text]
-        : ['SET', key, entry.value.text, 'PXAT', String(entry.expireAt)],
-    ];
+    return [setEffect(key, entry.value.text, entry.expireAt)];
   }
   // The key may hold something else where this is run; its removal is numbered only if it does.
   const effects: Effect[] = [['DEL', key], ...valueEffects(key, entry.value)];

@@ -14,6 +14,11 @@ import { type BitmapValue, copyOf, type HashValue, recordsOf, SEGMENT_BYTES, typ
 /** A command of the vocabulary: its name, its key, its words. Numbers are decimal, times milliseconds since 1970. */
 export type Effect = readonly string[];
 
+/** `expireAt` is milliseconds since 1970, 0 for never. */
+export function setEffect(key: string, text: string, expireAt = 0): Effect {
+  return expireAt === 0 ? ['SET', key, text] : ['SET', key, text, 'PXAT', String(expireAt)];
+}
+
 /** Performs one effect and tells the number of records it takes; 0 for what changes nothing and for unknown words. */
 export function perform(keyspace: Keyspace, effect: Effect): number {
   const key = effect[1] ?? '';
@@ -68,11 +73,15 @@ export function perform(keyspace: Keyspace, effect: Effect): number {
   }
 }
 
-/** The keys an effect touches; empty for effects on no key and for DELSLOTS. */
+/** The keys an effect touches; empty for effects on no key, for notes and for DELSLOTS. */
 export function keysOf(effect: Effect): readonly string[] {
   switch (effect[0]) {
     case 'FLUSHALL':
     case 'DELSLOTS':
+    case 'NOTE':
+    case 'PUBLISH':
+    case 'SCRIPT':
+    case 'HISTORY':
       return [];
     case 'RENAME':
     case 'COPY':
@@ -113,19 +122,14 @@ function hashFor(keyspace: Keyspace, key: string): HashValue {
   return made;
 }
 
-/** A field given twice counts once, with its last value. */
+/** One record for each field, be its value new or not; a field given twice counts once, with its last value. */
 function performHashSet(keyspace: Keyspace, key: string, effect: Effect): number {
   const { fields } = hashFor(keyspace, key);
   const size = fields.size;
   const given = new Map<string, string>();
   for (let i = 2; i + 1 < effect.length; i += 2) given.set(effect[i] ?? '', effect[i + 1] ?? '');
-  let changed = 0;
-  for (const [field, text] of given) {
-    if (fields.get(field) === text) continue;
-    fields.set(field, text);
-    changed++;
-  }
-  return changed + (fields.size > size ? 1 : 0);
+  for (const [field, text] of given) fields.set(field, text);
+  return given.size + (fields.size > size ? 1 : 0);
 }
 
 function performHashDelete(keyspace: Keyspace, key: string, effect: Effect): number {

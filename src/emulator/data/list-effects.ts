@@ -35,13 +35,12 @@ function pop(keyspace: Keyspace, key: string, count: number, left: boolean): num
 }
 
 /**
- * LTRIM key start stop: positions from 0, kept inclusively. The server deletes every position before the start, be it
- * there or not; bounds that cross are one deletion of the key.
+ * LTRIM key start stop: positions from 0, kept inclusively; a stop of -1 keeps none. The server deletes every position
+ * before the start, be it there or not.
  */
 function trim(keyspace: Keyspace, key: string, start: number, stop: number): number {
   const list = listAt(keyspace, key);
   if (list === undefined) return 0;
-  if (start > stop) return keyspace.remove(key) ? 1 : 0;
   const size = list.items.length;
   list.items.splice(stop + 1);
   list.items.splice(0, start);

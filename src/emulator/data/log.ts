@@ -17,10 +17,14 @@ export class WriteLog {
     if (this.#entries.length - this.#head > this.#limit) this.#forget(this.#head + 1);
   }
 
-  /** Entries with a record numbered `from` or higher; undefined if some of them are forgotten. */
-  from(from: number): readonly LogEntry[] | undefined {
+  /** At most `most` entries with a record numbered `from` or higher; undefined if some of them are forgotten. */
+  from(from: number, most = Number.POSITIVE_INFINITY): readonly LogEntry[] | undefined {
     if (from < this.#start) return undefined;
-    return this.#entries.slice(this.#find(from));
+    const at = this.#find(from);
+    const found = this.#entries.slice(at, at + most);
+    const first = found[0];
+    if (first?.apart && first.sequence < from) found[0] = tailOf(first, from);
+    return found;
   }
 
   /** Forgets the batches that end below `sequence`. */
@@ -67,4 +71,20 @@ export class WriteLog {
     }
     return low;
   }
+}
+
+/** What remains of an entry of separate records from a number on. */
+function tailOf(entry: LogEntry, from: number): LogEntry {
+  const [kind = '', channel = '', ...messages] = entry.effects[0] ?? [];
+  const gone = from - entry.sequence;
+  const effects = [[kind, channel, ...messages.slice(gone)]];
+  return { sequence: from, count: entry.count - gone, effects, slots: entry.slots, apart: true };
+}
+
+/** The batches of an entry of separate records, at most `most`. */
+export function separately(entry: LogEntry, most: number): readonly LogEntry[] {
+  const [kind = '', channel = '', ...messages] = entry.effects[0] ?? [];
+  return messages
+    .slice(0, most)
+    .map((message, i) => ({ sequence: entry.sequence + i, count: 1, effects: [[kind, channel, message]], slots: [] }));
 }

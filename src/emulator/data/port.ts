@@ -16,6 +16,11 @@ export interface LogEntry {
   readonly effects: readonly (readonly string[])[];
   /** The slots it touches; empty for FLUSHALL, PUBLISH, SCRIPT LOAD and the like. */
   readonly slots: readonly number[];
+  /**
+   * Each record is a batch of its own, as MPUBLISH writes them: a replica may begin within. Kept as one entry because
+   * they come by the hundred thousand; the only effect is `PUBLISH channel message...`, a record a message.
+   */
+  readonly apart?: true | undefined;
 }
 
 export interface CommandShape {
@@ -53,13 +58,28 @@ export interface Database {
   execute(words: readonly string[], now: number): Reply;
   /** Replays an entry that came from a master: takes its numbers as they are. */
   apply(entry: LogEntry): void;
-  /** Appends an entry without keys (PUBLISH, SCRIPT LOAD...) of `count` records. */
-  appendKeyless(count: number, effects: readonly (readonly string[])[]): LogEntry;
-  /** Entries with a record numbered `from` or higher, in order; undefined if the log no longer begins there. */
-  entriesFrom(from: number): readonly LogEntry[] | undefined;
+  /** Appends an entry without keys (SCRIPT LOAD...) of `count` records. */
+  appendKeyless(count: number, effects: readonly (readonly string[])[]): void;
+  /** Appends a batch of one record for each message. */
+  appendMessages(channel: string, messages: readonly string[]): void;
+  /**
+   * From here to `endBatch` all writes become one batch, which takes its numbers at its end; reads see them at once.
+   * Entries of `apply` stay their own and go before it.
+   */
+  beginBatch(): void;
+  endBatch(): void;
+  /** Grows with every write, also within a batch that has no number yet. */
+  readonly writes: number;
+  /**
+   * At most `most` entries with a record numbered `from` or higher, in order; undefined if the log no longer begins
+   * there. The first may begin before `from`, unless it is `apart`.
+   */
+  entriesFrom(from: number, most?: number): readonly LogEntry[] | undefined;
+  /** The number at which the log begins, as far as it is kept. */
+  readonly logStart: number;
   /** Forgets all entries below `sequence`, as a purged write-ahead log does. */
   purgeLog(sequence: number): void;
-  /** Called with each entry as it is appended (by execute, appendKeyless, deleteSlots and apply). */
+  /** Called with each entry as it is appended (by execute, appendKeyless, appendMessages, deleteSlots and apply). */
   onAppend: ((entry: LogEntry) => void) | undefined;
   keysInSlot(slot: number, now: number): readonly string[];
   /** Effects that recreate a key with value and absolute expiry: what a migration copies. Empty if it is gone. */

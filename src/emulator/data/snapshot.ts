@@ -5,7 +5,7 @@ import { SortedSet } from './sorted-set.ts';
 import { idOf, idText } from './stream-effects.ts';
 import { type Entry, SEGMENT_BYTES, type StreamEntry, type Value } from './values.ts';
 
-const FORMAT = 'emulated-data-1';
+const FORMAT = 'emulated-data-2';
 
 interface LogState {
   readonly sequence: number;
@@ -24,7 +24,13 @@ export function takeSnapshot(keyspace: Keyspace, state: LogState): unknown {
     sequence: state.sequence,
     keys,
     logStart: state.logStart,
-    log: state.log.map((entry) => [entry.sequence, entry.count, entry.effects, entry.slots]),
+    log: state.log.map(({ sequence, count, effects, slots, apart }) => [
+      sequence,
+      count,
+      effects,
+      slots,
+      apart === true,
+    ]),
   };
 }
 
@@ -66,12 +72,13 @@ export function readSnapshot(snapshot: unknown, keyspace: Keyspace): LogState {
     sequence: number(sequence),
     logStart: number(logStart),
     log: list(log).map((item) => {
-      const [first, count, effects, slots] = list(item);
+      const [first, count, effects, slots, apart] = list(item);
       return {
         sequence: number(first),
         count: number(count),
         effects: list(effects).map(texts),
         slots: list(slots).map(number),
+        ...(apart === true ? { apart } : undefined),
       };
     }),
   };

@@ -1,6 +1,7 @@
 import type { Reply } from '../../reply.ts';
 import { optionInteger, parseInt64, Refusal, texts } from '../arguments.ts';
 import { type Access, at, type Commands, ONE_KEY, reading, writing, wrongType } from '../command.ts';
+import { setEffect } from '../effects.ts';
 import { count, ONE, ZERO } from '../replies.ts';
 import { type BitmapValue, SEGMENT_BYTES } from '../values.ts';
 
@@ -69,7 +70,7 @@ function setBit(access: Access, words: readonly string[]): Reply {
     const changed = String.fromCharCode(word === '1' ? bits | mask : bits & ~mask);
     const text = padded.slice(0, byte) + changed + padded.slice(byte + 1);
     const expireAt = access.live(key)?.expireAt ?? 0;
-    access.commit(expireAt === 0 ? ['SET', key, text] : ['SET', key, text, 'PXAT', String(expireAt)]);
+    access.commit(setEffect(key, text, expireAt));
   } else {
     access.commit(['SETBIT', key, String(offset), word]);
   }

@@ -26,15 +26,26 @@ function inOrder(fields: ReadonlyMap<string, string>): readonly string[] {
   return [...fields.keys()].sort();
 }
 
-/** Fields and values alternate from the third word on; tells how many fields are new. */
+/**
+ * Fields and values alternate from the third word on; tells how many fields are new. The server writes from the last to
+ * the first, each field once, and only what changes.
+ */
 function setFields(access: Access, words: readonly string[]): number {
   if (words.length % 2 !== 0) throw new Refusal(texts.arity);
   const key = at(words, 1);
   const fields = fieldsOf(access, key);
-  const added = new Set<string>();
-  for (let i = 2; i < words.length; i += 2) if (!fields.has(at(words, i))) added.add(at(words, i));
-  access.commit(['HSET', ...words.slice(1)]);
-  return added.size;
+  const effect = ['HSET', key];
+  const seen = new Set<string>();
+  let added = 0;
+  for (let i = words.length - 2; i >= 2; i -= 2) {
+    const field = at(words, i);
+    if (seen.has(field)) continue;
+    seen.add(field);
+    if (!fields.has(field)) added++;
+    if (fields.get(field) !== at(words, i + 1)) effect.push(field, at(words, i + 1));
+  }
+  if (effect.length > 2) access.commit(effect);
+  return added;
 }
 
 /** Several pairs are taken; those whose field is there are left out, and the last of equal fields counts. */
@@ -44,7 +55,7 @@ function setAbsentFields(access: Access, words: readonly string[]): Reply {
   const fields = fieldsOf(access, key);
   const added = new Map<string, string>();
   for (let i = 2; i < words.length; i += 2) if (!fields.has(at(words, i))) added.set(at(words, i), at(words, i + 1));
-  if (added.size > 0) access.commit(['HSET', key, ...[...added].flat()]);
+  if (added.size > 0) access.commit(['HSET', key, ...[...added].reverse().flat()]);
   return count(added.size);
 }
 

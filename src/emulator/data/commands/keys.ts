@@ -2,8 +2,12 @@ import { randomInteger } from '../../../runtime/seeded-random.ts';
 import type { Reply } from '../../reply.ts';
 import { glob, optionInteger, parseInt64, Refusal, texts } from '../arguments.ts';
 import { type Access, ALL_KEYS, at, type Commands, NO_KEY, ONE_KEY, reading, TWO_KEYS, writing } from '../command.ts';
-import type { Effect } from '../effects.ts';
+import { type Effect, setEffect } from '../effects.ts';
+import { notesOf } from '../log-commands.ts';
 import { bulk, bulks, count, OK, ONE, ZERO } from '../replies.ts';
+import type { Entry } from '../values.ts';
+
+const NO_RANGES_IN_EXEC = 'Not implemented: DeleteRange unsupported in WriteBatchWithIndex';
 
 function remove(access: Access, words: readonly string[]): Reply {
   const effects: Effect[] = [];
@@ -32,8 +36,13 @@ function expire(access: Access, key: string, given: number, unit: number, base: 
   const time = given * unit + base;
   // A time before 1970 has passed as well; 0 means never, also where a client says it.
   const expireAt = time < 0 ? 1 : time;
-  if (entry.expireAt !== expireAt) access.commit(['PEXPIREAT', key, String(expireAt)]);
+  if (entry.expireAt !== expireAt) access.commit(expiryEffect(key, entry, expireAt));
   return ONE;
+}
+
+/** A string is written anew with its time. */
+function expiryEffect(key: string, { value }: Entry, expireAt: number): Effect {
+  return value.kind === 'string' ? setEffect(key, value.text, expireAt) : ['PEXPIREAT', key, String(expireAt)];
 }
 
 function absoluteTime(word: string): number {
@@ -59,24 +68,36 @@ function persist(access: Access, words: readonly string[]): Reply {
   const key = at(words, 1);
   const entry = access.live(key);
   if (entry === undefined || entry.expireAt === 0) return ZERO;
-  access.commit(['PEXPIREAT', key, '0']);
+  access.commit(expiryEffect(key, entry, 0));
   return ONE;
 }
 
 function rename(access: Access, words: readonly string[]): Reply {
   const from = at(words, 1);
   const to = at(words, 2);
-  if (access.live(from) === undefined) throw new Refusal(texts.noSuchKey);
-  if (from !== to) access.commit(['RENAME', from, to]);
+  const entry = access.live(from);
+  if (entry === undefined) throw new Refusal(texts.noSuchKey);
+  if (from !== to) access.commit(...renameEffects(from, to, entry));
   return OK;
+}
+
+function renameEffects(from: string, to: string, entry: Entry): readonly Effect[] {
+  if (entry.value.kind === 'string') return [['DEL', from], setEffect(to, entry.value.text, entry.expireAt)];
+  return [['RENAME', from, to], ...notesOf(to, entry.value)];
+}
+
+function copyEffects(from: string, to: string, entry: Entry): readonly Effect[] {
+  if (entry.value.kind === 'string') return [setEffect(to, entry.value.text, entry.expireAt)];
+  return [['COPY', from, to], ...notesOf(to, entry.value)];
 }
 
 function renameIfAbsent(access: Access, words: readonly string[]): Reply {
   const from = at(words, 1);
   const to = at(words, 2);
-  if (access.live(from) === undefined) throw new Refusal(texts.noSuchKey);
+  const entry = access.live(from);
+  if (entry === undefined) throw new Refusal(texts.noSuchKey);
   if (access.live(to) !== undefined) return ZERO;
-  access.commit(['RENAME', from, to]);
+  access.commit(...renameEffects(from, to, entry));
   return ONE;
 }
 
@@ -96,9 +117,10 @@ function copy(access: Access, words: readonly string[]): Reply {
   }
   const from = at(words, 1);
   const to = at(words, 2);
-  if (access.live(from) === undefined) throw new Refusal(texts.noSuchKey);
+  const entry = access.live(from);
+  if (entry === undefined) throw new Refusal(texts.noSuchKey);
   if (!replace && access.live(to) !== undefined) return ZERO;
-  if (from !== to) access.commit(['COPY', from, to]);
+  if (from !== to) access.commit(...copyEffects(from, to, entry));
   return ONE;
 }
 
@@ -144,6 +166,7 @@ function databaseSize(access: Access, words: readonly string[]): Reply {
 }
 
 function flush(access: Access): Reply {
+  if (access.inBatch && access.keyspace.size > 0) throw new Refusal(NO_RANGES_IN_EXEC);
   access.commit(['FLUSHALL']);
   return OK;
 }

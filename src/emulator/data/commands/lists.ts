@@ -11,6 +11,8 @@ import {
   TWO_KEYS,
   writing,
 } from '../command.ts';
+import type { Effect } from '../effects.ts';
+import { CUTS_NOTHING, note } from '../log-commands.ts';
 import { bulkOrNil, bulks, count, NIL, NIL_ARRAY, OK, ZERO } from '../replies.ts';
 
 function itemsOf(access: Access, key: string): readonly string[] | undefined {
@@ -35,8 +37,13 @@ function pop(access: Access, words: readonly string[], effect: 'LPOP' | 'RPOP'):
   const items = itemsOf(access, key);
   if (items === undefined) return words.length === 3 ? NIL_ARRAY : NIL;
   const taken = effect === 'LPOP' ? items.slice(0, wanted) : items.slice(Math.max(0, items.length - wanted)).reverse();
-  access.commit([effect, key, String(wanted)]);
+  access.commit(...popEffects(effect, key, taken.length, items.length));
   return words.length === 3 ? bulks(taken) : bulkOrNil(taken[0]);
+}
+
+function popEffects(kind: 'LPOP' | 'RPOP', key: string, taken: number, size: number): readonly Effect[] {
+  const effect: Effect = [kind, key, String(taken)];
+  return taken === size ? [effect, note('DEL', key)] : [effect];
 }
 
 function checkTimeout(word: string, negative: string): void {
@@ -52,7 +59,7 @@ function blockingPop(access: Access, words: readonly string[], effect: 'LPOP' | 
     const items = itemsOf(access, key);
     const text = effect === 'LPOP' ? items?.[0] : items?.[items.length - 1];
     if (text === undefined) continue;
-    access.commit([effect, key, '1']);
+    access.commit(...popEffects(effect, key, 1, items?.length ?? 0));
     return bulks([key, text]);
   }
   return NIL;
@@ -86,7 +93,13 @@ function trim(access: Access, words: readonly string[]): Reply {
   if (items === undefined) return OK;
   if (start < 0) start += items.length;
   if (stop < 0) stop = Math.max(-1, items.length + stop);
-  access.commit(['LTRIM', key, String(Math.max(0, start)), String(stop)]);
+  if (start > stop) {
+    access.commit(['DEL', key]);
+    return OK;
+  }
+  start = Math.max(0, start);
+  const effect = ['LTRIM', key, String(start), String(stop)];
+  access.commit(start > 0 || stop < items.length - 1 ? effect : [...effect, CUTS_NOTHING]);
   return OK;
 }
 
@@ -124,7 +137,8 @@ function move(access: Access, from: string, to: string, fromSide: string, toSide
   if (items === undefined) return NIL;
   itemsOf(access, to);
   const text = ends[0] === 'LEFT' ? items[0] : items[items.length - 1];
-  access.commit(['LMOVE', from, to, ...ends]);
+  const effect: Effect = ['LMOVE', from, to, ...ends];
+  access.commit(...(items.length === 1 && from !== to ? [effect, note('DEL', from)] : [effect]));
   return bulkOrNil(text);
 }
 

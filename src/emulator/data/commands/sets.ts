@@ -1,6 +1,8 @@
 import type { Reply } from '../../reply.ts';
 import { integer, Refusal, texts } from '../arguments.ts';
 import { type Access, ALL_KEYS, at, type Commands, held, ONE_KEY, reading, TWO_KEYS, writing } from '../command.ts';
+import type { Effect } from '../effects.ts';
+import { note } from '../log-commands.ts';
 import { array, bulkOrNil, count, ONE, setOf, ZERO } from '../replies.ts';
 import { choose, chooseSome } from './choosing.ts';
 
@@ -22,8 +24,14 @@ function remove(access: Access, words: readonly string[]): Reply {
   const key = at(words, 1);
   const members = membersOf(access, key);
   const gone = new Set(words.slice(2).filter((member) => members.has(member)));
-  if (gone.size > 0) access.commit(['SREM', key, ...gone]);
+  if (gone.size > 0) access.commit(...removalEffects(key, gone, members));
   return count(gone.size);
+}
+
+/** SPOP leaves an empty set behind, SREM and SMOVE delete it. */
+function removalEffects(key: string, gone: ReadonlySet<string>, members: ReadonlySet<string>): readonly Effect[] {
+  const removal: Effect = ['SREM', key, ...gone];
+  return gone.size === members.size ? [removal, note('DEL', key)] : [removal];
 }
 
 function countWord(words: readonly string[]): number {
@@ -53,7 +61,8 @@ function move(access: Access, words: readonly string[]): Reply {
   const members = membersOf(access, from);
   membersOf(access, to);
   if (!members.has(member)) return ZERO;
-  access.commit(['SREM', from, member], ['SADD', to, member]);
+  access.commit(...removalEffects(from, new Set([member]), members));
+  access.commit(['SADD', to, member]);
   return ONE;
 }
 

@@ -2,6 +2,7 @@ import type { Reply } from '../../reply.ts';
 import { parseInt64, parseNumber, Refusal, texts } from '../arguments.ts';
 import { type Access, at, type Command, type Commands, held, NO_KEY, ONE_KEY, reading, writing } from '../command.ts';
 import type { Effect } from '../effects.ts';
+import { note } from '../log-commands.ts';
 import { array, bulk, bulks, count, NIL, NIL_ARRAY, ZERO } from '../replies.ts';
 import { compareIds, idText, streamPosition } from '../stream-effects.ts';
 import type { StreamEntry, StreamId, StreamValue } from '../values.ts';
@@ -114,10 +115,14 @@ function additionEffects(
 ): readonly Effect[] {
   const room = trim.maxLength === undefined ? trim : { maxLength: Math.max(0, trim.maxLength - 1) };
   const gone = stream === undefined ? 0 : surplus(stream, room);
-  const cut: readonly Effect[] = gone > 0 ? [['XCUT', key, String(gone)]] : [];
+  const cut: readonly Effect[] = gone > 0 ? [['XCUT', key, String(gone)], ...deletionNotes(key, stream, gone)] : [];
   const kept = trim.maxLength !== 0 && (trim.minId === undefined || compareIds(id, trim.minId) >= 0);
   const added = String((stream?.added ?? 0) + 1);
   return [...cut, kept ? ['XADD', key, idText(id), ...fields] : ['XSETID', key, idText(id), added, idText(id)]];
+}
+
+function deletionNotes(key: string, stream: StreamValue | undefined, gone: number): readonly Effect[] {
+  return stream?.entries.slice(0, gone).map(({ id }) => note('XDEL', key, idText(id))) ?? [];
 }
 
 function trimStream(access: Access, words: readonly string[]): Reply {
@@ -129,7 +134,7 @@ function trimStream(access: Access, words: readonly string[]): Reply {
   const key = at(words, 1);
   const stream = streamOf(access, key);
   const gone = stream === undefined ? 0 : surplus(stream, found.trim);
-  if (gone > 0) access.commit(['XTRIM', key, String(gone)]);
+  if (gone > 0) access.commit(['XTRIM', key, String(gone)], ...deletionNotes(key, stream, gone));
   return count(gone);
 }
 

@@ -13,7 +13,7 @@ import {
   texts,
 } from '../arguments.ts';
 import { type Access, ALL_KEYS, at, type Commands, held, ONE_KEY, reading, writing, wrongType } from '../command.ts';
-import type { Effect } from '../effects.ts';
+import { type Effect, setEffect } from '../effects.ts';
 import { bulk, bulkOrNil, count, NIL, OK, ONE, ZERO } from '../replies.ts';
 import type { Entry } from '../values.ts';
 import { bitmapText } from './bitmaps.ts';
@@ -22,10 +22,6 @@ import { bitmapText } from './bitmaps.ts';
 const LONGEST = 512 * 1024 * 1024;
 
 /** SET with the expiry of `kept`, or none. */
-function setEffect(key: string, text: string, expireAt = 0): Effect {
-  return expireAt === 0 ? ['SET', key, text] : ['SET', key, text, 'PXAT', String(expireAt)];
-}
-
 /** The text of a string or, for GET and its kin, of a bitmap. */
 function textOf(access: Access, key: string): string | undefined {
   const value = access.live(key)?.value;
