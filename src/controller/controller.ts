@@ -8,6 +8,7 @@ import { randomText } from '../runtime/seeded-random.ts';
 import type { Store } from '../store/port.ts';
 import type { Address } from '../topology/address.ts';
 import type { SlotRange } from '../topology/slots.ts';
+import type { Command } from './callers.ts';
 import * as changes from './changes.ts';
 import {
   type ClusterName,
@@ -45,7 +46,7 @@ import {
 } from './settings-changes.ts';
 import { NO_SHELF, type Shelf } from './shelf.ts';
 import type { ClusterStatus } from './status.ts';
-import type { Command, Supervisor } from './supervisor.ts';
+import type { Supervisor } from './supervisor.ts';
 
 export interface ControllerOptions {
   readonly runtime: Runtime;
@@ -85,6 +86,7 @@ export class Controller implements ControlPlane {
       identity,
       log,
       random,
+      peers: options.peers,
       policy: this.#policy,
       copying: { shelf: options.shelf ?? NO_SHELF, bounds: options.copyBounds ?? COPY_BOUNDS },
       emptied: (reign, owner) => {

@@ -19,6 +19,8 @@ import type { Address } from '../topology/address.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
 
 export interface JobHandlers {
+  /** Leadership surely holds for a while longer. Asked right before a node is told to do something. */
+  mayAct(): boolean;
   reached(operation: string, sequence: Sequence): void;
   migrated(operation: string, migration: NonNullable<Trace['migration']>): void;
   /** `how`: in words, for people. */
@@ -113,7 +115,7 @@ export class JobRunner {
         if (id.kind !== 'reply' || id.value !== job.source.id)
           return { kind: 'not-sent', why: 'the source did not answer as itself' } as const;
         // Its record may have gone back to the queue while the node was asked.
-        if (this.#closed || this.#wanted !== migrateKey(job))
+        if (this.#closed || this.#wanted !== migrateKey(job) || !this.#on.mayAct())
           return { kind: 'not-sent', why: 'it was taken back' } as const;
         const answer = await connection.ask(migrateAndWait(span, job.target.id), MIGRATE_TIMEOUT);
         if (answer.kind === 'reply' && answer.value === 'success') return { kind: 'success' } as const;
@@ -181,10 +183,12 @@ export class JobRunner {
     const how = await this.#with(reset.address, async (connection) => {
       const id = await connection.ask(myId());
       if (id.kind !== 'reply' || id.value !== reset.node) return undefined;
+      if (!this.#on.mayAct()) return undefined;
       if (reset.flush) {
         const flushed = await connection.ask(flushAll(), 60_000);
         if (flushed.kind !== 'reply') return undefined;
       }
+      if (!this.#on.mayAct()) return undefined;
       const answer = await connection.ask(clusterReset(), 15_000);
       if (answer.kind === 'reply') return reset.flush ? 'it was emptied and reset' : 'it held nothing and was reset';
       if (answer.kind !== 'error') return undefined;

@@ -53,6 +53,7 @@ function campaigning(network: Partial<Network> = {}) {
     identity: 'me:9379',
     log: { info: log, warn: log, error: log },
     policy: DEFAULT_SETTINGS,
+    peers: undefined,
     random: seededRandom(1),
     emptied: () => {},
   });

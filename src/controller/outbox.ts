@@ -27,6 +27,8 @@ import { dangersOf } from './dangers.ts';
 import type { Learned } from './observation.ts';
 
 export interface OutboxHandlers {
+  /** Leadership surely holds for a while longer. Asked right before a node is told something. */
+  mayAct(): boolean;
   learned(learned: Learned): void;
   /** A SETNODES is under way from now on; `null`: none is any more. */
   busy(since: Instant | null): void;
@@ -260,6 +262,8 @@ export class Outbox {
       const refusal = guarded(want, line, before);
       if (refusal !== undefined) return refusal;
     }
+    // It may have waited for an older push, or for what its guard asked.
+    if (!this.#on.mayAct()) return 'leadership may have run out meanwhile';
     // Two may be under way: the node is inside the later one when the earlier one has answered.
     this.#pushing.push(this.#runtime.clock.now());
     this.#on.busy(this.#pushing[0] ?? null);

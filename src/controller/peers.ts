@@ -25,12 +25,12 @@ export interface PeerQuestion {
  */
 export type Opinion = 'alive' | 'dead' | 'silent';
 
+/** The way to the other controllers over the same store. */
 export interface Peers {
-  /**
-   * The opinions of the controllers that answered within `within` ms, one each and never one's own; empty when there
-   * are no others. Asked of all at once. Never rejects, never takes longer.
-   */
-  ask(question: PeerQuestion, within: Duration): Promise<readonly Opinion[]>;
+  /** How those that are known now are named, without one's own name. */
+  known(): readonly string[];
+  /** That one's opinion; undefined where none came within `within` ms. Never rejects, never takes longer. */
+  ask(peer: string, question: PeerQuestion, within: Duration): Promise<Opinion | undefined>;
 }
 
 /** How long a peer tries to get an answer from the node, in ms. */

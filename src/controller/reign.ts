@@ -17,6 +17,7 @@ import type { CopyMeans } from './copy-jobs.ts';
 import { ForeignWrites } from './foreign-writes.ts';
 import { History } from './history.ts';
 import type { Log } from './log.ts';
+import type { Peers } from './peers.ts';
 import { Pulse, SILENT_FOR } from './pulse.ts';
 import { decode, METADATA_PREFIX, parseKey, STATE_PREFIX, stateKey } from './records.ts';
 import { notFound, Refusal } from './refusal.ts';
@@ -29,6 +30,7 @@ export interface ReignContext {
   /** What holds for clusters that have not set it otherwise. */
   readonly policy: ClusterSettings;
   readonly random: RandomSource;
+  readonly peers: Peers | undefined;
   readonly copying?: CopyMeans | undefined;
   /** What is in memory cannot be relied on any more: the reign ends, and the store is read anew. */
   doubted(reign: Reign, why: string): void;
@@ -42,6 +44,9 @@ interface Loaded {
   readonly intended: Intended;
   readonly revisions: Revisions;
 }
+
+/** A node is told something only while the lease has this much to spare, in ms. */
+const LEASE_TO_SPARE = 1_000;
 
 /** At the start the first probes of all nodes are spread, so that few clusters are seen at once and many in seconds. */
 const SPREAD_AT_MOST = 5_000;
@@ -156,7 +161,7 @@ export class Reign {
 
   /** The first probes of its nodes are spread over `spread` ms. */
   supervise(intended: Intended, revisions: Revisions, spread: Duration): void {
-    const { runtime, store, log, policy, random, copying } = this.#context;
+    const { runtime, store, log, policy, random, copying, peers } = this.#context;
     const { namespace, name } = intended.cluster;
     const owner = clusterKey(namespace, name);
     const history = new History(store, runtime.clock, namespace, name, intended.nextEvent);
@@ -164,7 +169,8 @@ export class Reign {
       runtime,
       store,
       fence: this.leadership.fence,
-      heldUntil: () => this.leadership.heldUntil(),
+      peers,
+      mayAct: () => this.leadership.heldUntil() - runtime.clock.now() > LEASE_TO_SPARE,
       policy,
       copying,
       random,

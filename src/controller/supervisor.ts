@@ -13,7 +13,8 @@ import type { ClusterSettings } from '../operations/settings.ts';
 import type { Cancel, Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { randomText } from '../runtime/seeded-random.ts';
 import type { Revision } from '../store/port.ts';
-import type { NodeId } from '../topology/ids.ts';
+import { shardOf } from '../topology/cluster.ts';
+import type { NodeId, ShardId } from '../topology/ids.ts';
 import { Callers, type Command, type Waiting } from './callers.ts';
 import { Commits, type CommitsContext, RETRY_COMMIT, type Revisions } from './commits.ts';
 import { CopyJobs, type CopyMeans, NO_MEANS } from './copy-jobs.ts';
@@ -25,6 +26,8 @@ import type { History } from './history.ts';
 import { JobRunner } from './job-runner.ts';
 import { legible } from './legible.ts';
 import type { NodeWatch } from './observation.ts';
+import { Panel } from './panel.ts';
+import type { Peers } from './peers.ts';
 import { Refusal } from './refusal.ts';
 import { Traces } from './traces.ts';
 import { Watching, type WatchingContext } from './watching.ts';
@@ -32,8 +35,8 @@ import { Watching, type WatchingContext } from './watching.ts';
 export type { Command } from './callers.ts';
 
 export interface SupervisorContext extends CommitsContext, WatchingContext {
-  /** The instant until which leadership surely holds. */
-  heldUntil(): Instant;
+  /** The other controllers; undefined where there are none. */
+  readonly peers: Peers | undefined;
   /** What holds for a cluster that has not set it otherwise. */
   readonly policy: ClusterSettings;
   readonly copying?: CopyMeans | undefined;
@@ -48,9 +51,6 @@ export interface SupervisorContext extends CommitsContext, WatchingContext {
   ended(): void;
 }
 
-const NO_PEERS: PeersView = { alive: 0, gone: 0, outstanding: 0 };
-/** A push goes out only while the lease has this much to spare, in ms. */
-const LEASE_TO_SPARE = 1_000;
 /** It is read at once; where the store is too slow for that, the next commit finds out. */
 const OVERTAKEN_WAITS = 1_000;
 /** After a fault of our own the same is tried again at this pace. */
@@ -62,6 +62,7 @@ export class Supervisor {
   readonly #commits: Commits;
   readonly #nodes: Watching;
   readonly #traces: Traces;
+  readonly #panel: Panel;
   readonly #resets = new Map<NodeId, string>();
   readonly #jobs: JobRunner;
   readonly #copies: CopyJobs;
@@ -101,6 +102,7 @@ export class Supervisor {
     this.#traces = new Traces(now);
     this.#callers = new Callers(context.runtime, () => this.world());
     this.#jobs = new JobRunner(context.runtime, intended.cluster.password, {
+      mayAct: () => context.mayAct(),
       reached: (operation, reached) => {
         this.#traces.learn(operation, { reached });
         this.#input();
@@ -132,6 +134,7 @@ export class Supervisor {
         use: (node, connection, work) => this.#nodes.use(node, connection, work),
       },
     );
+    this.#panel = new Panel(context.runtime, context.peers, () => this.#input());
     this.#nodes = new Watching(context, {
       intended: () => this.#intended,
       maxLag: () => this.#intended.settings.maxLag ?? context.policy.maxLag,
@@ -143,6 +146,7 @@ export class Supervisor {
         if (!this.#closed) this.#commits.note(happening, this.#intended);
       },
       stalled: (at) => this.stalled(at),
+      telling: () => this.#traces.told(),
       failed: (error) => this.#failed(error),
     });
     this.#nodes.follow();
@@ -190,8 +194,8 @@ export class Supervisor {
       trace: (operation) => this.#traces.get(operation),
       dampedSince: (shard) => this.#traces.dampedSince(shard),
       brake: false,
-      peers: () => NO_PEERS,
-      lateCommit: () => undefined,
+      peers: (shard) => this.#peersView(shard),
+      lateCommit: (shard) => this.#traces.lateCommit(shard),
       found: (node) => this.#found.get(node),
       fresh: this.#fresh,
       watchingSince: this.#watchingSince,
@@ -200,6 +204,12 @@ export class Supervisor {
       now: clock.now(),
       wall: clock.wall(),
     };
+  }
+
+  #peersView(id: ShardId): PeersView {
+    const shard = shardOf(this.#intended.cluster, id);
+    const brokeAt = shard === undefined ? null : (this.watchOf(shard.master)?.brokeAt ?? null);
+    return this.#panel.view(shard, brokeAt, this.#trustFrom);
   }
 
   /** While it is, the store may hold what is not known here yet to be ours. */
@@ -300,6 +310,7 @@ export class Supervisor {
       return;
     }
     const world = this.world();
+    this.#panel.consult(world);
     this.#traces.followHandOver(world);
     const decision = decide(world, {
       resetDone: (node) => this.#resets.get(node),
@@ -317,7 +328,7 @@ export class Supervisor {
       return;
     }
     if (this.#takeCommand(world)) return;
-    this.#apply(world, decision);
+    this.#apply(decision);
     if (this.#intended.ending && this.#intended.cluster.leaving.length === 0 && !this.#ended) {
       this.#ended = true;
       this.#context.ended();
@@ -353,9 +364,9 @@ export class Supervisor {
     return new Refusal(error.code, legible(error.message, this.#intended.cluster), error.detail);
   }
 
-  #apply(world: World, decision: Decision): void {
+  #apply(decision: Decision): void {
     this.#fault = undefined;
-    if (this.#context.heldUntil() - world.now > LEASE_TO_SPARE) {
+    if (this.#context.mayAct()) {
       this.#nodes.tell(decision.wants);
       this.#jobs.run(decision.jobs);
       this.#nodes.hold(decision.jobs.held);
@@ -410,7 +421,7 @@ export class Supervisor {
     switch (written.kind) {
       case 'written':
         this.#fault = undefined;
-        this.#accept(before, after, events);
+        this.#accept(before, after, events, proposal.crashes);
         waiting?.resolve(after);
         return;
       case 'overtaken':
@@ -432,14 +443,14 @@ export class Supervisor {
     return new Promise((resolve) => this.#context.runtime.timers.after(delay, resolve));
   }
 
-  #accept(before: Intended, after: Intended, events: readonly ClusterEvent[]): void {
+  #accept(before: Intended, after: Intended, events: readonly ClusterEvent[], crashes: Proposal['crashes']): void {
     if (this.#closed) return;
     const now = this.#context.runtime.clock.now();
     this.#intended = after;
     this.#committedAt = now;
     this.#fresh = randomText(this.#markers, 24);
     if (after.cluster.version > before.cluster.version) this.#overwrite = false;
-    this.#traces.committed(before, after, now);
+    this.#traces.committed(before, after, crashes, now);
     const gone = before.cluster.leaving.some((node) => !after.cluster.leaving.some((one) => one.id === node.id));
     const settled = this.#foreign !== undefined && switchoverOf(before) === undefined;
     if (this.#foreign !== undefined) this.#foreign = settled ? undefined : { ...this.#foreign, overwritten: true };
@@ -448,6 +459,10 @@ export class Supervisor {
     for (const node of this.#nodes.follow()) {
       this.#resets.delete(node);
       this.#found.forget(node);
+    }
+    for (const { shard } of crashes ?? []) {
+      const late = this.#traces.lateCommit(shard);
+      if (late !== undefined) this.#nodes.askNow(late.before.master);
     }
     this.history.publish(events);
     for (const event of events) {

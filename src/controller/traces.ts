@@ -1,9 +1,12 @@
 /** What this process knows beyond the records: of operations, and of failovers. A successor begins without. */
-import type { Trace, World } from '../decisions/world.ts';
+import type { LateCommit, Proposal, Trace, World } from '../decisions/world.ts';
 import type { Intended, Operation, OperationId } from '../operations/intended.ts';
-import type { Instant } from '../runtime/runtime.ts';
+import type { Duration, Instant } from '../runtime/runtime.ts';
 import { shardOf } from '../topology/cluster.ts';
 import type { ShardId } from '../topology/ids.ts';
+
+/** A promotion that is sent by then, from the break, takes writes before its master could have come back unnoticed. */
+const TOLD_BY: Duration = 950;
 
 const beganAnew = (old: Operation | undefined, operation: Operation): boolean =>
   old === undefined ||
@@ -13,6 +16,7 @@ const beganAnew = (old: Operation | undefined, operation: Operation): boolean =>
 export class Traces {
   readonly #traces = new Map<OperationId, Trace>();
   readonly #damped = new Map<ShardId, Instant>();
+  readonly #late = new Map<ShardId, LateCommit>();
   /** Phases that were committed before this process watched count from here. */
   readonly #watchingSince: Instant;
 
@@ -23,6 +27,16 @@ export class Traces {
   /** When the newest failover of a shard was committed here. */
   dampedSince(shard: ShardId): Instant {
     return this.#damped.get(shard) ?? this.#watchingSince;
+  }
+
+  /** A failover of this shard whose commit came late, while nobody was told. */
+  lateCommit(shard: ShardId): LateCommit | undefined {
+    return this.#late.get(shard);
+  }
+
+  /** A node is being told something: what is committed is out. */
+  told(): void {
+    this.#late.clear();
   }
 
   get(operation: OperationId): Trace | undefined {
@@ -46,8 +60,14 @@ export class Traces {
     }
   }
 
-  /** A phase that was just committed begins with nothing known. */
-  committed(before: Intended, after: Intended, now: Instant): void {
+  /** What was proposed is committed since `now`. A phase begins with nothing known. */
+  committed(before: Intended, after: Intended, crashes: Proposal['crashes'], now: Instant): void {
+    // Whatever it is about, it was decided knowing of these.
+    this.#late.clear();
+    for (const { shard, brokeAt } of crashes ?? []) {
+      const old = shardOf(before.cluster, shard);
+      if (old !== undefined && now > brokeAt + TOLD_BY) this.#late.set(shard, { acceptedAt: now, before: old });
+    }
     for (const operation of after.operations) {
       const old = before.operations.find((one) => one.id === operation.id);
       if (beganAnew(old, operation)) this.#traces.set(operation.id, { phaseAt: now });

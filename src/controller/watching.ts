@@ -32,6 +32,8 @@ export interface WatchingContext {
   readonly spread: Duration;
   /** A node was asked. */
   asked(): void;
+  /** Leadership surely holds for a while longer. */
+  mayAct(): boolean;
 }
 
 export interface WatchingHandlers {
@@ -44,6 +46,8 @@ export interface WatchingHandlers {
   /** A probe was answered; `changed`: a decision may turn out otherwise. */
   answered(changed: boolean, at: Instant): void;
   happened(happening: Happening): void;
+  /** A node is being told something from now on. */
+  telling(): void;
   /** This process stood still until `now`. */
   stalled(now: Instant): void;
   /** What came could not be taken in: a defect of ours. */
@@ -92,6 +96,11 @@ export class Watching {
     }
   }
 
+  /** Asked at once, whatever its pace. */
+  askNow(node: NodeId): void {
+    this.#nodes.get(node)?.prober.askNow();
+  }
+
   pace(paces: ReadonlyMap<NodeId, Duration>): void {
     for (const [id, node] of this.#nodes) node.prober.pace(paces.get(id) ?? PACE.quiet);
   }
@@ -138,12 +147,14 @@ export class Watching {
     const { password } = this.#on.intended().cluster;
     const watch = new NodeWatch(id, highest, clock.now(), clock.wall(), () => this.#on.maxLag());
     const outbox = new Outbox(runtime, id, address, password, {
+      mayAct: () => this.#context.mayAct(),
       learned: (learned) => {
         watch.learn(learned, clock.now());
         this.#on.seen();
       },
       busy: (since) => {
         watch.busySince = since;
+        if (since !== null) this.#on.telling();
       },
       told: (want, told) => this.#told(watch, want, told),
       notTold: (want, why) => {
