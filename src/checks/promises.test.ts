@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { entry, VERSION, world } from '../decisions/testing.ts';
 import { type Intended, nextVersion, type Operation } from '../operations/intended.ts';
-import { type Shard, withNode, withShard } from '../topology/cluster.ts';
+import { type Copy, type Shard, withNode, withShard } from '../topology/cluster.ts';
 import { ALL_SLOTS, NO_SLOTS } from '../topology/slots.ts';
 import { brokenPromises } from './promises.ts';
 
@@ -184,4 +184,39 @@ test('a part of what is being handed over goes back to its source', () => {
   const slots = [[{ from: 0, to: 8_192 }], [{ from: 8_193, to: 16_383 }]];
   const shards = open.cluster.shards.map((shard, i) => ({ ...shard, slots: slots[i] ?? [] }));
   assert.match(broken(raised({ ...open, cluster: { ...open.cluster, shards } }), open), /would go back to s0/);
+});
+
+const COPY: Copy = {
+  marker: 'm',
+  partedAt: 8,
+  under: 1,
+  saved: 9,
+  seal: '',
+  force: false,
+  by: 'controller',
+  failures: 0,
+  process: null,
+};
+
+test('a node that is to be copied whole is master, or proven', () => {
+  const toCopy = (id: string) => changed((shard) => withNode(shard, id, (node) => ({ ...node, copy: COPY })));
+  assert.match(broken(toCopy('a')), /a is to be copied whole and would be master/);
+  assert.match(broken(toCopy('b')), /b is to be copied whole and would be master or proven/);
+  assert.equal(broken(toCopy('c')), '');
+});
+
+test('a node is sent to be copied over before what it alone holds is saved', () => {
+  const sent = (copy: Copy) =>
+    changed((shard) => withNode(shard, 'c', (node) => ({ ...node, copy, attaching: 'copied' })));
+  assert.match(broken(sent({ ...COPY, saved: null })), /what it alone holds is not saved/);
+  assert.equal(broken(sent(COPY)), '');
+});
+
+test('copied whole is who was attached to be, and nobody else', () => {
+  const proof = { entry: VERSION, how: 'copied' } as const;
+  const proven = (from: Intended) =>
+    changed((shard) => withNode(shard, 'c', (node) => ({ ...node, proof, attaching: null, copy: null })), from);
+  assert.match(broken(proven(before)), /was not attached for that/);
+  const attached = changed((shard) => withNode(shard, 'c', (node) => ({ ...node, attaching: 'copied', copy: COPY })));
+  assert.equal(broken(proven(attached), attached), '');
 });

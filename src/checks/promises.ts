@@ -8,13 +8,15 @@ import { formatRange, intersect, subtract } from '../topology/slots.ts';
 
 /** What is broken, in words; empty when the commit may be made. */
 export function brokenPromises(before: Intended | undefined, after: Intended): readonly string[] {
-  const broken = [...faultsOf(after.cluster)];
+  const broken = [...faultsOf(after.cluster), ...copiesAreNoMasters(after)];
   if (before === undefined) return broken;
   broken.push(...versionSpentOnce(before, after));
   broken.push(...coverageStays(before, after));
   broken.push(...lineageOnlyGrows(before, after));
   broken.push(...onlyTheProvenAreMasters(before, after));
   broken.push(...finishedMovesStay(before, after));
+  broken.push(...nothingIsCopiedOverUnsaved(after));
+  broken.push(...copiesAreProven(before, after));
   return broken;
 }
 
@@ -93,5 +95,32 @@ function finishedMovesStay(before: Intended, after: Intended): string[] {
     const source = after.cluster.shards.find((shard) => shard.id === move.source);
     const back = source !== undefined && intersect([move.range], source.slots).length > 0;
     return back ? [`slots ${formatRange(move.range)} were moved and would go back to ${move.source}`] : [];
+  });
+}
+
+/** Promise 4: a node that is to be copied whole is nobody's master, and proves nothing of what it holds now. */
+function copiesAreNoMasters(after: Intended): string[] {
+  return after.cluster.shards.flatMap((shard) =>
+    shard.nodes
+      .filter((node) => node.copy !== null && (node.id === shard.master || node.proof !== null))
+      .map((node) => `${node.id} is to be copied whole and would be master or proven`),
+  );
+}
+
+/** What a node alone holds is saved, or given up on somebody's word, before it is sent to be copied over. */
+function nothingIsCopiedOverUnsaved(after: Intended): string[] {
+  return nodesOf(after.cluster)
+    .filter(({ copy, membership }) => copy !== null && membership === 'member' && copy.saved === null)
+    .map(({ id }) => `${id} would be copied over, and what it alone holds is not saved`);
+}
+
+/** Copied whole is who was attached to be, with nothing of it outstanding any more. */
+function copiesAreProven(before: Intended, after: Intended): string[] {
+  return nodesOf(after.cluster).flatMap((node) => {
+    const old = nodeOf(before.cluster, node.id)?.node;
+    if (node.proof?.how !== 'copied' || node.proof.entry === old?.proof?.entry) return [];
+    return old?.attaching === 'copied' && old.membership === 'member' && node.copy === null
+      ? []
+      : [`${node.id} would be proven to be copied, and was not attached for that`];
   });
 }

@@ -3,8 +3,9 @@
  * is done although something is missing, what stands in the way. The latter is a standing: it is recorded when it
  * becomes another one, not each time that it is found again.
  */
+import { copyFinding } from '../decisions/copy-findings.ts';
 import type { ShardReport } from '../decisions/failover.ts';
-import { awayFinding, masterFinding } from '../decisions/problems.ts';
+import { masterFinding } from '../decisions/problems.ts';
 import { choosePromotion, type Judged } from '../decisions/promotion.ts';
 import { wayBack } from '../decisions/rejoin.ts';
 import type { Happening, Proposal, World } from '../decisions/world.ts';
@@ -77,7 +78,7 @@ function ofMaster(world: World, shard: Shard, report: ShardReport): Standing | u
 
 function ofAway(world: World, shard: Shard, node: Node, report: ShardReport | undefined): Standing | undefined {
   const back = wayBack(world, shard, node);
-  const finding = awayFinding(world, shard, node);
+  const finding = copyFinding(world, shard, node);
   const common = { acted: false, by: 'controller', version: world.intended.cluster.version } as const;
   if (back.kind === 'fence') {
     const sentence = `${node.id} says that it is a master and is none: it is fenced, and then read`;

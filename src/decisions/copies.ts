@@ -68,6 +68,7 @@ export type Course =
   | { readonly kind: 'whole'; readonly sequence: Sequence };
 
 const FINE: Course = { kind: 'fine' };
+const NAMELESS: Course = { kind: 'operator', why: 'it has no id, so it may be any node', force: true };
 
 /** The number of the job's answer is half as far beyond the master as it was: it is raised again before it is attached. */
 export const stillBeyond = (raised: Raised, masterAt: Sequence): boolean => raised.to - masterAt > raised.margin / 2;
@@ -82,6 +83,7 @@ export function courseOf(world: World, shard: Shard, node: Node): Course {
   if (node.membership === 'member') return follows(world, shard, node);
   const back = wayBack(world, shard, node);
   if (back.kind !== 'refused') return FINE;
+  if (back.nameless) return NAMELESS;
   const view = world.view(node.id);
   return ask(world, shard, node, commonWith(shard, node, back.sequence, view?.highest ?? 0), back.sequence);
 }
@@ -164,8 +166,7 @@ function toCopy(world: World, shard: Shard, node: Node, copy: Copy): Course {
   const view = world.view(node.id);
   if (back.kind === 'wait') return { kind: 'waits', for: back.for };
   if (back.kind === 'attach' || view === undefined) return FINE;
-  if (back.kind === 'refused')
-    return { kind: 'operator', why: 'it has no id, so it may be any node', force: copy.partedAt === null };
+  if (back.kind === 'refused') return NAMELESS;
   if (back.kind === 'fence') return { kind: 'fence' };
   if (!leads(world, shard)) return { kind: 'waits', for: 'its master' };
   const cut = cutAt(shard, copy);

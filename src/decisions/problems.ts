@@ -2,15 +2,14 @@
 
 import { switchoverOf } from '../operations/intended.ts';
 import { SWITCHOVER_BOUNDS } from '../operations/switchover.ts';
-import { formatAddress } from '../topology/address.ts';
-import { type Node, nodeOf, type Shard } from '../topology/cluster.ts';
+import { nodeOf, type Shard } from '../topology/cluster.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { kvctl, redisCli } from './commands.ts';
+import { copyFinding } from './copy-findings.ts';
 import { drift } from './drift.ts';
 import { handedOver, type ShardReport } from './failover.ts';
 import { lostData } from './liveness.ts';
 import { choosePromotion, whyNot } from './promotion.ts';
-import { wayBack } from './rejoin.ts';
 import { heirOf } from './switchovers.ts';
 import type { NodeView, World } from './world.ts';
 
@@ -137,46 +136,6 @@ function onNode(world: World, id: NodeId, command: string): string | null {
   return address === undefined ? null : redisCli(world, address, command);
 }
 
-/** A replica that follows and is never promoted, since it has lost something or nobody knows what it holds. */
-function unprovenFinding(shard: Shard, node: Node): Finding | undefined {
-  if (node.id === shard.master || node.membership === 'away' || node.proof !== null || node.attaching !== null)
-    return undefined;
-  return {
-    code: 'UNPROVEN',
-    severity: 'warning',
-    shard: shard.id,
-    node: node.id,
-    message: `${node.id} follows its master, and nothing proves that it holds all of it: it is never promoted`,
-    waitingFor: 'an operator',
-    command: emptied(node),
-  };
-}
-
-const emptied = (node: Node): string =>
-  `stop the node at ${formatAddress(node.address)}, save and empty its data folder, start it again`;
-
-/** Why an away node may not come back; undefined while it may, or nobody knows yet. */
-export function awayFinding(world: World, shard: Shard, node: Node): Finding | undefined {
-  const back = wayBack(world, shard, node);
-  if (back.kind !== 'refused') return undefined;
-  const { why, by } = back.verdict;
-  const words = {
-    unproven: `nothing proves that its ${back.sequence} records are this shard’s`,
-    'below-highest': `it has lost ${by} records that it once had`,
-    diverged: `it holds ${by} records that the shard does not have`,
-    'fell-back': `it has lost ${by} records and may have written since`,
-  }[why];
-  return {
-    code: why === 'diverged' ? 'DIVERGED' : 'UNPROVEN',
-    severity: 'error',
-    shard: shard.id,
-    node: node.id,
-    message: `${node.id} may not follow ${shard.master}: ${words}`,
-    waitingFor: 'an operator',
-    command: emptied(node),
-  };
-}
-
 /** A swap whose new master fell silent and that nobody may take over: a shard without a master, said loudly. */
 function stuckSwitchover(world: World): Finding | undefined {
   const open = switchoverOf(world.intended);
@@ -213,7 +172,7 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
       const view = world.view(node.id);
       if (view === undefined) continue;
       push(stateFinding(world, shard, view));
-      push(node.membership === 'away' ? awayFinding(world, shard, node) : unprovenFinding(shard, node));
+      push(copyFinding(world, shard, node));
       const found = drift(world, node.id);
       if (found.kind === 'foreign') {
         push({
@@ -244,7 +203,9 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
         view.says === 'slave' &&
         view.linkDownAt !== null &&
         world.now - view.linkDownAt > LINK_GRACE &&
-        !lostLink(world, shard)
+        !lostLink(world, shard) &&
+        // Being copied it has none for as long as that takes.
+        node.copy === null
       ) {
         push({
           code: 'REPLICA_UNLINKED',

@@ -14,6 +14,7 @@ import { namedReplicas, releasingText } from '../topology/text.ts';
 import { attachGuard, fencedAsSlave } from './copies.ts';
 import { lostData } from './liveness.ts';
 import { carries } from './seen.ts';
+import { vouchedFor } from './way-back.ts';
 import type { NodeView, World } from './world.ts';
 
 export interface Want {
@@ -37,7 +38,7 @@ export interface Want {
 
 /**
  * A node hears nothing before it has answered as itself, and nothing while it carries something that is above us.
- * `fresh`: it may have come to any number without an id, by commands without keys.
+ * `fresh`: it may have come to any number without an id, by commands without keys, or somebody vouches for it.
  */
 function canHear(world: World, view: NodeView | undefined, fresh = false): view is NodeView {
   return (
@@ -101,7 +102,8 @@ function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
   const { intended } = world;
   const view = world.view(node.id);
   const isMaster = shard.master === node.id;
-  if (!canHear(world, view, isMaster) || !meantFor(intended, node.id) || carries(world, node)) return undefined;
+  if (!canHear(world, view, isMaster || vouchedFor(node)) || !meantFor(intended, node.id) || carries(world, node))
+    return undefined;
   const move = activeMove(intended);
   // A promotion waits for nobody: a shard without a master is worse than clients that read of a move a little early.
   const promotes = isMaster && view.says === 'slave';
@@ -129,7 +131,7 @@ function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
 function wantAway(world: World, shard: Shard, node: Node): Want | undefined {
   const { intended } = world;
   const view = world.view(node.id);
-  if (!canHear(world, view) || !meantFor(intended, node.id)) return undefined;
+  if (!canHear(world, view, vouchedFor(node)) || !meantFor(intended, node.id)) return undefined;
   const { version } = intended.cluster;
   // At the committed number nothing can fence it any more: that is drift, and needs a new version.
   if (view.sequence === 0 || view.version === version) return undefined;

@@ -20,11 +20,21 @@ export type Return =
   | { readonly kind: 'wait'; readonly for: string }
   /** It is to be copied whole, if at all: `courseOf` says how far that is. */
   | { readonly kind: 'copy'; readonly sequence: Sequence }
-  | { readonly kind: 'refused'; readonly verdict: MayFollow & { may: false }; readonly sequence: Sequence };
+  | {
+      readonly kind: 'refused';
+      readonly verdict: MayFollow & { may: false };
+      readonly sequence: Sequence;
+      /** It has no id, and its number does not speak for it: it may be any node. */
+      readonly nameless: boolean;
+    };
 
-/** Without an id it may be any node; only the number that it was last seen at speaks for it. */
-function identified(view: NodeView): boolean {
-  return view.myId === view.id || (view.myId === '' && (view.sequence === 0 || view.sequence === view.highest));
+/** Somebody has said that this node is to be copied over, whatever it is. */
+export const vouchedFor = (node: Node): boolean => node.copy !== null && node.copy.by !== 'controller';
+
+/** Without an id it may be any node; only the number that it was last seen at speaks for it, or somebody's word. */
+function identified(view: NodeView, node: Node): boolean {
+  if (view.myId !== '') return view.myId === view.id;
+  return view.sequence === 0 || view.sequence === view.highest || vouchedFor(node);
 }
 
 /** Both servers compare histories themselves, and copy whole what differs. */
@@ -41,17 +51,16 @@ export function wayBack(world: World, shard: Shard, node: Node): Return {
   if (view.myId === null) return { kind: 'wait', for: 'its id' };
   if (world.now < view.returnAfter) return { kind: 'wait', for: 'a pause after its last try' };
   if (view.sequence === 0) return { kind: 'attach', how: 'empty' };
-  // Somebody has said that this node, whoever it is, is to be copied over.
-  const vouched = node.copy !== null && node.copy.by !== 'controller' && view.myId === '';
-  if (!identified(view) && !vouched) {
-    return { kind: 'refused', verdict: { may: false, why: 'unproven', by: view.sequence }, sequence: view.sequence };
+  if (!identified(view, node)) {
+    const verdict = { may: false, why: 'unproven', by: view.sequence } as const;
+    return { kind: 'refused', verdict, sequence: view.sequence, nameless: true };
   }
   if (view.says === 'master' && view.fenced === null) return { kind: 'fence' };
   const sequence = view.says === 'master' ? (view.fenced?.sequence ?? view.sequence) : view.sequence;
   if (node.copy !== null) return { kind: 'copy', sequence };
   const verdict = mayFollow(shard, node, sequence, view.highest);
   const log = verdict.may ? undefined : compared(world, shard, node, commonWith(shard, node, sequence, view.highest));
-  if (!verdict.may && log?.kind !== 'same') return { kind: 'refused', verdict, sequence };
+  if (!verdict.may && log?.kind !== 'same') return { kind: 'refused', verdict, sequence, nameless: false };
   // The attach must go out on the connection that the fence was answered on.
   if (view.says === 'master' && !view.fenceHolds) return { kind: 'fence' };
   if (log?.kind === 'same') return { kind: 'attach', how: 'log', at: log.last };
