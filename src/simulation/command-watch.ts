@@ -33,7 +33,7 @@ const CHANGING = new Set([
 ]);
 
 /** A number so far beyond its master's is that of a node that is to be copied whole. */
-const RAISED = 100_000;
+const RAISED = 1_000;
 
 export class CommandWatch {
   /** How often each node was told each version, by `name version`. */
@@ -141,8 +141,10 @@ export class CommandWatch {
     if (core === undefined || machine.state !== 'running') return;
     const line = text.split('\n').find((one) => one.startsWith(`${id} `));
     if (line === undefined) {
-      const leaving = this.#committed.cluster?.leaving.includes(id) === true;
-      if (core.isSlave && !leaving) this.#committed.break('only masters are fenced', where);
+      const nodes = this.#committed.cluster?.shards.flatMap((shard) => shard.nodes) ?? [];
+      // What a replica to be copied whole has is given up; one that is no member is none of a shard's.
+      const kept = nodes.some((node) => node.id === id && !node.copied);
+      if (core.isSlave && kept) this.#committed.break('only masters are fenced', where);
       return;
     }
     const [, , , role, masterId = ''] = line.split(' ');

@@ -2,6 +2,8 @@
 import type { ControlPlane } from '../controller/control-plane.ts';
 import { Controller } from '../controller/controller.ts';
 import type { Log } from '../controller/log.ts';
+import { MemoryShelf } from '../controller/memory-shelf.ts';
+import type { Opinion, PeerQuestion, Peers } from '../controller/peers.ts';
 import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { MemoryClient } from '../store/memory/client.ts';
 import type { Reach } from '../store/memory/link.ts';
@@ -37,11 +39,16 @@ export interface ControllerHostOptions {
   readonly name: string;
   readonly host: string;
   readonly storeFaults: StoreFaults;
+  /** The way to the other controllers. */
+  peers(from: ControllerHost): Peers;
   note(text: string): void;
   count(group: CountGroup, kind: string): void;
   /** A decision that the check at the commit refused: none should be made. */
   refusedByPromise(what: string): void;
 }
+
+/** A full copy is as good with a small margin, and raising a number by a million takes long, also here. */
+const COPY_BOUNDS = { margin: 3_000, span: 120_000 };
 
 interface Life {
   readonly process: VirtualProcess;
@@ -53,6 +60,8 @@ interface Life {
 export class ControllerHost {
   readonly name: string;
   readonly host: string;
+  /** Where it keeps what nodes alone held; outlives its processes. */
+  readonly shelf = new MemoryShelf();
   readonly #options: ControllerHostOptions;
   #life: Life | undefined;
   #lives = 0;
@@ -80,6 +89,14 @@ export class ControllerHost {
     return this.#life?.controller;
   }
 
+  /** Another controller asks what this one sees; a hung one answers when it wakes. */
+  opinion(question: PeerQuestion): Promise<Opinion> {
+    const life = this.#life;
+    return new Promise((resolve) => {
+      life?.process.enter(() => void life.controller.opinion(question).then(resolve));
+    });
+  }
+
   start(): void {
     if (this.#life !== undefined) return;
     const { loop, network, server, host } = this.#options;
@@ -91,7 +108,15 @@ export class ControllerHost {
     client.reach = this.#reach;
     this.#troubles(client, random.child('store'));
     const identity = `${host}:${API_PORT + number}`;
-    const controller = new Controller({ runtime: process.runtime, store: client, identity, log: this.#log(process) });
+    const controller = new Controller({
+      runtime: process.runtime,
+      store: client,
+      identity,
+      log: this.#log(process),
+      shelf: this.shelf,
+      copyBounds: COPY_BOUNDS,
+      peers: this.#options.peers(this),
+    });
     this.#life = { process, client, controller, identity };
     controller.start();
   }

@@ -10,6 +10,8 @@ export interface SeenNode {
   readonly master: boolean;
   readonly away: boolean;
   readonly proven: boolean;
+  /** It is to be copied whole, by force. */
+  readonly copied: boolean;
   /** The version of the promotion under which it was proven; NaN without a proof. */
   readonly provenAt: number;
 }
@@ -92,6 +94,7 @@ export function readRecords(topologyRecord: string, stateRecord: string): SeenCl
           master: node['role'] === 'master',
           away: nodeState['membership'] === 'away',
           proven: nodeState['proof'] != null,
+          copied: nodeState['copy'] != null,
           provenAt: number(bag(nodeState['proof'])['entry']),
         };
       });

@@ -29,7 +29,7 @@ export class VirtualProcess {
     this.#network = network;
     this.runtime = {
       clock: { now: () => loop.now, wall: () => WALL_START + loop.now + this.wallOffset },
-      timers: { after: (delay, call) => loop.after(Math.max(0, delay), () => this.#enter(call)) },
+      timers: { after: (delay, call) => loop.after(Math.max(0, delay), () => this.enter(call)) },
       random,
       network: {
         connect: (address, timeout, handlers) => this.#connect(address, timeout, handlers),
@@ -62,10 +62,11 @@ export class VirtualProcess {
   wake(): void {
     if (!this.#hung) return;
     this.#hung = false;
-    for (const call of this.#late.splice(0)) this.#loop.after(0, () => this.#enter(call));
+    for (const call of this.#late.splice(0)) this.#loop.after(0, () => this.enter(call));
   }
 
-  #enter(call: () => void): void {
+  /** Runs what reaches it from outside: at once, when it wakes, or never. */
+  enter(call: () => void): void {
     if (!this.#alive) return;
     if (this.#hung) this.#late.push(call);
     else call();
@@ -82,7 +83,7 @@ export class VirtualProcess {
     let over = false;
     const end = this.#network.dial(this.host, address, timeout, {
       connected: () =>
-        this.#enter(() => {
+        this.enter(() => {
           if (over) return;
           open = true;
           if (kept !== '') end.send(kept);
@@ -90,12 +91,12 @@ export class VirtualProcess {
           handlers.connected();
         }),
       received: (bytes, stamp) =>
-        this.#enter(() => {
+        this.enter(() => {
           this.stamps.last = stamp;
           if (!over) handlers.received(bytes);
         }),
       ended: (why) =>
-        this.#enter(() => {
+        this.enter(() => {
           this.#ends.delete(end);
           if (over) return;
           over = true;

@@ -3,6 +3,7 @@
  * clients. Everything that happens is a function of the seed.
  */
 import type { ControlPlane } from '../controller/control-plane.ts';
+import type { Peers } from '../controller/peers.ts';
 import { Refusal } from '../controller/refusal.ts';
 import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
@@ -135,6 +136,7 @@ export class World {
           name: `k${i + 1}`,
           host: `10.1.0.${i + 1}`,
           storeFaults: this.storeFaults,
+          peers: (from) => this.#peers(from),
           note: (text) => this.note(text),
           count: (group, kind) => this.count(group, kind),
           refusedByPromise: (what) => this.refusedByPromise.push(what),
@@ -222,6 +224,26 @@ export class World {
     const { slowBy, commitsBy, answersBy } = this.storeFaults;
     const troubled = slowBy + commitsBy + answersBy > 0 || this.server.refusing !== undefined;
     return troubled || this.controllers.some(({ reach }) => reach !== 'up');
+  }
+
+  /** Each question and each answer is a message between two hosts, and gets lost where their way is cut. */
+  #peers(from: ControllerHost): Peers {
+    const carry = (sender: ControllerHost, receiver: ControllerHost, run: () => void) => {
+      if (this.network.isCut(sender.host, receiver.host)) return;
+      this.loop.after(this.network.latency(sender.host, receiver.host), run);
+    };
+    return {
+      known: () => this.controllers.filter((one) => one !== from).map(({ host }) => host),
+      ask: (name, question, within) =>
+        new Promise((resolve) => {
+          const peer = this.controllers.find(({ host }) => host === name);
+          this.loop.after(within, () => resolve(undefined));
+          if (peer === undefined) return;
+          carry(from, peer, () => {
+            void peer.opinion(question).then((opinion) => carry(peer, from, () => resolve(opinion)));
+          });
+        }),
+    };
   }
 
   /** Waits until a controller leads; false if none does in time. */
