@@ -5,13 +5,13 @@
  */
 import { brokenPromises } from '../checks/promises.ts';
 import type { Happening, Proposal } from '../decisions/world.ts';
-import { activeMove, type Intended, movesOf, nextVersion, switchoverOf } from '../operations/intended.ts';
+import { activeMove, type Intended, nextVersion, switchoverOf } from '../operations/intended.ts';
 import type { RandomSource } from '../runtime/runtime.ts';
 import { type Address, formatAddress, parseAddress, sameAddress } from '../topology/address.ts';
 import { type Cluster, type LeavingNode, type Node, nodeOf, nodesOf, type Shard } from '../topology/cluster.ts';
 import type { NodeId, Version } from '../topology/ids.ts';
-import { covers, formatRange, subtract } from '../topology/slots.ts';
-import { movesOfGo, rejoinShards, shardState } from './stored-shards.ts';
+import { formatRange, subtract } from '../topology/slots.ts';
+import { movesOfGo, rejoinShards, shardState, waitsIn } from './stored-shards.ts';
 import { Unreadable } from './stored-values.ts';
 import { type ReadTopology, readTopology } from './topology-record.ts';
 
@@ -63,6 +63,16 @@ export function settleForeign(ours: Intended, foreign: Foreign, random: RandomSo
   }
 }
 
+/** What somebody else wrote while no controller of this kind led: it was theirs to write, and a version above it is due. */
+export function takeOver(ours: Intended): Proposal {
+  const { version } = ours.cluster;
+  const message = `version ${version}, which ${SOMEBODY} wrote while it led, is adopted`;
+  return {
+    next: nextVersion(ours, ours.cluster),
+    events: [{ kind: 'topology.adopted', message, by: SOMEBODY, evidence: { version } }],
+  };
+}
+
 /** What the promises of a commit would not object to, and is wrong all the same. */
 function objectionTo(
   ours: Intended,
@@ -112,10 +122,7 @@ function adopted(ours: Intended, read: ReadTopology, random: RandomSource): Inte
   const gone = nodesOf(ours.cluster).filter(({ id }) => !kept.has(id));
   const leaving = [...ours.cluster.leaving, ...gone.map((node) => released(node, ours.cluster.version))];
   const cluster: Cluster = { ...ours.cluster, version, shards, leaving };
-  const queued = movesOf(ours).filter((move) => {
-    const source = shards.find(({ id }) => id === move.source);
-    return source !== undefined && shards.some(({ id }) => id === move.target) && covers(source.slots, move.range);
-  });
+  const queued = ours.operations.filter((one) => waitsIn(cluster, one));
   return { ...ours, cluster, operations: [...queued, ...movesOfGo(read.shards, cluster, random)] };
 }
 

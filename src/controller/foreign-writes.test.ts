@@ -144,3 +144,20 @@ test('the watch of the store ends, and what was written meanwhile is seen all th
     assert.deepEqual(stored(world).shards, before.shards);
   });
 });
+
+test('a Go controller led while ours was away, and failed a shard over: taken over by a version above, all nodes know it', async () => {
+  await played({ shards: 2, perShard: 2 }, async (world, leader) => {
+    await until(world, 'replicas are proven', carried(world));
+    await leader.stop();
+    const before = stored(world);
+    const replica = before.shards[0]?.nodes[1]?.id;
+    write(world, ({ shards }) => {
+      for (const node of shards[0]?.nodes ?? []) node.role = node.id === replica ? 'master' : 'slave';
+    });
+    leader.start();
+    await until(world, 'it leads', () => world.controller !== undefined, 10_000);
+    await until(world, 'all know it', () => stored(world).version > before.version + 1 && carried(world)(), 10_000);
+    assert.equal(planeOf(world).cluster(NAME).cluster.shards[0]?.master, replica);
+    assert.ok((await kinds(world)).includes('topology.adopted'));
+  });
+});

@@ -267,8 +267,85 @@ test('a state of a newer release is refused by its number, not misread', () => {
   );
 });
 
-test('topology and state of different versions: something else wrote one of them', () => {
-  assert.match(refusal(go({}, { version: 4 }), committed().state), /version 4 and its state of 3/);
+test('a topology that is older than our state: something else wrote one of them, and the newer one is gone', () => {
+  assert.match(refusal(go({}, { version: 2 }), committed().state), /version 2 and its state of 3/);
+});
+
+const whileTheyLed = (facts: object, whole: object = {}, state = committed().state): Intended => {
+  const got = read(go(facts, { version: 4, ...whole }), state);
+  assert.ok(got.ok, got.ok ? '' : got.why);
+  assert.equal(got.overtaken, true);
+  return got.intended;
+};
+
+test('the Go controller led for a while and changed nothing that we judge: our state is kept', () => {
+  const { shards } = whileTheyLed({}).cluster;
+  assert.deepEqual(
+    shards.map(({ lineage, nodes }) => [lineage, nodes.map((one) => one.proof)]),
+    intendedOf(go()).cluster.shards.map(({ lineage, nodes }) => [lineage, nodes.map((one) => one.proof)]),
+  );
+});
+
+test('the Go controller has failed over meanwhile: an entry from what we last knew, and everybody else must prove itself', () => {
+  const stored = JSON.parse(committed().state);
+  stored.shards[0].nodes['b'.repeat(40)].highest = 70;
+  const nodes = [goNode('a', 'slave', 7000), goNode('b', 'master', 7001)];
+  const [shard, second] = whileTheyLed({ nodes }, {}, JSON.stringify(stored)).cluster.shards;
+  assert.equal(shard?.id, stored.shards[0].id);
+  assert.deepEqual(shard?.lineage.at(-1), { version: 4, master: 'b'.repeat(40), sequence: 70, exact: false });
+  assert.deepEqual(
+    shard?.nodes.map((one) => one.membership),
+    ['away', 'member'],
+  );
+  assert.equal(second?.id, stored.shards[1].id);
+});
+
+test('the Go controller has put shards into another order, and added one: each keeps the state of its nodes', () => {
+  const added = { ...goShard(), nodes: [goNode('e', 'master', 7004), goNode('f', 'slave', 7005)], slot_ranges: [] };
+  const { shards } = whileTheyLed({}, { shards: [added, other, goShard()] }).cluster;
+  assert.deepEqual(
+    shards.map((shard) => shard.nodes.map((one) => [one.membership, one.proof?.how])),
+    [
+      [
+        ['member', 'master'],
+        ['away', undefined],
+      ],
+      [['member', 'master']],
+      [
+        ['member', 'master'],
+        ['member', 'trust'],
+      ],
+    ],
+  );
+});
+
+test('the Go controller led while operations of ours were open: what had begun is over, what waits is kept', () => {
+  const stored = JSON.parse(committed().state);
+  const [source, target] = stored.shards.map(({ id }: { id: string }) => id);
+  const move = {
+    kind: 'move',
+    id: 'mv-1',
+    range: { from: 0, to: 5 },
+    source,
+    target,
+    slotOnly: false,
+    by: 'op',
+    startedAt: 0,
+    failures: 0,
+    lastFailure: null,
+    sourceNode: 'a'.repeat(40),
+    targetNode: 'c'.repeat(40),
+  };
+  stored.operations = [
+    { ...move, phase: 'queued' },
+    { ...move, id: 'mv-2', phase: 'migrating' },
+    { ...move, id: 'mv-3', phase: 'queued', range: { from: 9_000, to: 9_001 } },
+  ];
+  const { operations } = whileTheyLed({}, {}, JSON.stringify(stored));
+  assert.deepEqual(
+    operations.map(({ id }) => id),
+    ['mv-1'],
+  );
 });
 
 test('a state that makes no sense is named by the member that does not', () => {

@@ -8,7 +8,7 @@ import type { Intended } from '../operations/intended.ts';
 import type { RandomSource } from '../runtime/runtime.ts';
 import { Secret } from '../runtime/secret.ts';
 import { type Cluster, faultsOf } from '../topology/cluster.ts';
-import { freshState, joinShard, movesOfGo, shardState } from './stored-shards.ts';
+import { freshState, joinShard, movesOfGo, rejoinShards, shardState, waitsIn } from './stored-shards.ts';
 import { FORMAT, readState, type StoredState } from './stored-state.ts';
 import { Unreadable } from './stored-values.ts';
 import { encodeTopology, parseRecord, readTopology } from './topology-record.ts';
@@ -72,7 +72,12 @@ export function encode(intended: Intended): StoredCluster {
 }
 
 export type Decoded =
-  | { readonly ok: true; readonly intended: Intended }
+  | {
+      readonly ok: true;
+      readonly intended: Intended;
+      /** Somebody else has written the topology since our state was stored: it holds, and a version above it is due. */
+      readonly overtaken: boolean;
+    }
   /** For people: which record, and what is wrong with it. The cluster is set aside, and nothing is overwritten. */
   | { readonly ok: false; readonly why: string };
 
@@ -81,36 +86,49 @@ function decodeOrThrow(
   topologyRecord: string,
   stateRecord: string | undefined,
   random: RandomSource,
-): Intended {
+): { readonly intended: Intended; readonly overtaken: boolean } {
   const { name, version, shards } = readTopology(topologyRecord);
-  const state =
-    stateRecord === undefined ? undefined : readState(parseRecord(stateRecord, 'its state'), version, shards.length);
+  const state = stateRecord === undefined ? undefined : readState(parseRecord(stateRecord, 'its state'));
+  if (state !== undefined && state.version > version)
+    throw new Unreadable(
+      `its topology is of version ${version} and its state of ${state.version}: something else wrote one of them`,
+    );
+  const overtaken = state !== undefined && state.version < version;
+  if (state !== undefined && !overtaken && state.shards.length !== shards.length)
+    throw new Unreadable('its topology and its state have different numbers of shards');
   const password = state?.password ?? shards[0]?.nodes[0]?.node.password ?? '';
+  const listed = new Set(overtaken ? shards.flatMap(({ nodes }) => nodes.map(({ node }) => node.id)) : []);
   const cluster: Cluster = {
     namespace,
     name,
     version,
     password: new Secret(password),
-    shards: shards.map((shard, i) =>
-      joinShard(shard, state?.shards[i] ?? freshState(shard, version, random), `shards[${i}]`),
-    ),
-    leaving: state?.leaving ?? [],
+    shards: overtaken
+      ? rejoinShards(shards, state.shards, version, random)
+      : shards.map((shard, i) =>
+          joinShard(shard, state?.shards[i] ?? freshState(shard, version, random), `shards[${i}]`),
+        ),
+    leaving: (state?.leaving ?? []).filter(({ id }) => !listed.has(id)),
   };
   const [fault] = faultsOf(cluster);
   if (fault !== undefined) throw new Unreadable(fault);
-  return {
+  // What was under way is over, one way or the other: it stands in the topology, or nodes will say so.
+  const operations = (state?.operations ?? []).filter((one) => !overtaken || waitsIn(cluster, one));
+  const moves = state === undefined || overtaken ? movesOfGo(shards, cluster, random) : [];
+  const intended: Intended = {
     cluster,
-    operations: state?.operations ?? movesOfGo(shards, cluster, random),
+    operations: [...operations, ...moves],
     pause: state?.pause ?? null,
     settings: state?.settings ?? {},
     nextEvent: state?.next_event ?? 1,
     ending: state?.ending ?? false,
   };
+  return { intended, overtaken };
 }
 
 export function decode(namespace: string, topology: string, state: string | undefined, random: RandomSource): Decoded {
   try {
-    return { ok: true, intended: decodeOrThrow(namespace, topology, state, random) };
+    return { ok: true, ...decodeOrThrow(namespace, topology, state, random) };
   } catch (error) {
     if (error instanceof Unreadable) return { ok: false, why: error.message };
     throw error;

@@ -14,6 +14,7 @@ import { Claims, type Owner } from './claims.ts';
 import type { Revisions } from './commits.ts';
 import type { ClusterName, WriteOptions } from './control-plane.ts';
 import type { CopyMeans } from './copy-jobs.ts';
+import { takeOver } from './foreign-topology.ts';
 import { ForeignWrites } from './foreign-writes.ts';
 import { History } from './history.ts';
 import type { Log } from './log.ts';
@@ -43,6 +44,7 @@ export interface ReignContext {
 interface Loaded {
   readonly intended: Intended;
   readonly revisions: Revisions;
+  readonly overtaken: boolean;
 }
 
 /** A node is told something only while the lease has this much to spare, in ms. */
@@ -98,7 +100,7 @@ export class Reign {
     }
     const nodes = loaded.reduce((sum, { intended }) => sum + nodesOf(intended.cluster).length, 0);
     const spread = Math.min(SPREAD_AT_MOST, nodes / NODES_A_MILLISECOND);
-    for (const { intended, revisions } of loaded) this.supervise(intended, revisions, spread);
+    for (const one of loaded) this.#takeOn(one, spread);
     this.#foreign.start(metadata.revision);
     const { clock, timers } = this.#context.runtime;
     const watches = () => [...this.clusters.values()].some(({ intended }) => nodesOf(intended.cluster).length > 0);
@@ -116,7 +118,7 @@ export class Reign {
     const revisions = { topology: topology.revision, state: state?.revision ?? 0 };
     const [namespace = ''] = owner.split('/');
     const decoded = decode(namespace, topology.value, state?.value, random);
-    if (decoded.ok) return { intended: decoded.intended, revisions };
+    if (decoded.ok) return { ...decoded, revisions };
     log.error({ cluster: owner, why: decoded.why }, 'a stored cluster cannot be read and is set aside');
     this.setAside.set(owner, { why: decoded.why, revisions });
     return undefined;
@@ -143,7 +145,13 @@ export class Reign {
     await this.claims.settle(owner, read.intended.cluster);
     if (this.#ended || this.clusters.has(owner)) return;
     this.#context.log.info({ cluster: owner }, 'a cluster that somebody else has stored is taken up');
-    this.supervise(read.intended, read.revisions, 0);
+    this.#takeOn(read, 0);
+  }
+
+  #takeOn({ intended, revisions, overtaken }: Loaded, spread: Duration): void {
+    const supervisor = this.supervise(intended, revisions, spread);
+    // A failure leaves it for the next start; until then the two records are of different versions.
+    if (overtaken) supervisor.submit((world) => takeOver(world.intended)).catch(() => {});
   }
 
   /** Memory and store may differ in a way that only reading everything anew mends. */
@@ -160,7 +168,7 @@ export class Reign {
   }
 
   /** The first probes of its nodes are spread over `spread` ms. */
-  supervise(intended: Intended, revisions: Revisions, spread: Duration): void {
+  supervise(intended: Intended, revisions: Revisions, spread: Duration): Supervisor {
     const { runtime, store, log, policy, random, copying, peers } = this.#context;
     const { namespace, name } = intended.cluster;
     const owner = clusterKey(namespace, name);
@@ -185,9 +193,11 @@ export class Reign {
       membersChanged: () => void this.claims.settle(owner, this.clusters.get(owner)?.intended.cluster),
       ended: () => this.#context.emptied(this, owner),
     };
-    this.clusters.set(owner, new Supervisor(context, intended, revisions, history));
+    const supervisor = new Supervisor(context, intended, revisions, history);
+    this.clusters.set(owner, supervisor);
     const until = intended.pause?.until;
     if (until != null) this.resumeAt({ namespace, cluster: name }, until);
+    return supervisor;
   }
 
   /** Throws where there is none, or none that can be read. */

@@ -1,10 +1,11 @@
 /** Shards put together from their two records: what the topology lists, and what only this controller knows of it. */
 import { promoted } from '../decisions/failover.ts';
+import type { Operation } from '../operations/intended.ts';
 import type { Move } from '../operations/move.ts';
 import type { RandomSource } from '../runtime/runtime.ts';
 import { randomText } from '../runtime/seeded-random.ts';
 import { parseAddress } from '../topology/address.ts';
-import { type Cluster, NEW_NODE, type Node, type Proof, type Shard } from '../topology/cluster.ts';
+import { type Cluster, NEW_NODE, type Node, type Proof, type Shard, shardOf } from '../topology/cluster.ts';
 import { newShardId, type Version } from '../topology/ids.ts';
 import { covers, slotSet } from '../topology/slots.ts';
 import type { ShardState } from './stored-state.ts';
@@ -97,6 +98,13 @@ const untrusting = (state: ShardState): ShardState => ({
   ...state,
   nodes: Object.fromEntries(Object.entries(state.nodes).filter(([id]) => id === state.lineage[0]?.master)),
 });
+
+/** A move that has not begun, and still can: its slots are where they were. */
+export function waitsIn(cluster: Cluster, one: Operation): boolean {
+  if (one.kind !== 'move' || one.phase === 'migrating' || one.phase === 'handing-over') return false;
+  const source = shardOf(cluster, one.source);
+  return source !== undefined && shardOf(cluster, one.target) !== undefined && covers(source.slots, one.range);
+}
 
 /**
  * A migration that the Go controller has begun: its outcome is found out before either end is told anything, since a

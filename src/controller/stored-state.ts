@@ -18,9 +18,8 @@ import {
   type ServerProcess,
   type Shard,
 } from '../topology/cluster.ts';
-import type { Version } from '../topology/ids.ts';
 import { SLOT_COUNT, type SlotRange } from '../topology/slots.ts';
-import { boolean, each, list, natural, nullable, object, oneOf, text, time, Unreadable } from './stored-values.ts';
+import { boolean, each, natural, nullable, object, oneOf, text, time, Unreadable } from './stored-values.ts';
 
 /** 2: settings, priorities, full copies, damping, lost data; what a record of format 1 lacks is as in a new cluster. */
 export const FORMAT = 2;
@@ -229,21 +228,14 @@ function readPause(value: unknown, what: string): Pause {
   return { until: nullable(pause['until'], `${what}.until`, time), by: text(pause['by'], `${what}.by`) };
 }
 
-/** `state` was parsed; `version` and `shards` are those of the topology that it must belong to. */
-export function readState(state: Record<string, unknown>, version: Version, shards: number): StoredState {
+/** `state` was parsed; whether it belongs to the topology beside it is for the reader of both to say. */
+export function readState(state: Record<string, unknown>): StoredState {
   const format = natural(state['format'], 'the format of its state');
   if (format > FORMAT)
     throw new Unreadable(`its state has format ${format}; this release knows formats up to ${FORMAT}`);
-  if (natural(state['version'], 'the version of its state') !== version) {
-    throw new Unreadable(
-      `its topology is of version ${version} and its state of ${String(state['version'])}: something else wrote one of them`,
-    );
-  }
-  if (list(state['shards'], 'the shards of its state').length !== shards)
-    throw new Unreadable('its topology and its state have different numbers of shards');
   return {
     format,
-    version,
+    version: natural(state['version'], 'the version of its state'),
     password: text(state['password'], 'the password of its state'),
     shards: each(state['shards'], 'state.shards', readShard),
     leaving: each(state['leaving'], 'state.leaving', readLeaving),
