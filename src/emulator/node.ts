@@ -17,6 +17,7 @@ import { type Counters, infoText, readsDatabase } from './info.ts';
 import { lineOf, readLine } from './log-lines.ts';
 import { deliver } from './pubsub.ts';
 import { Replication } from './replication.ts';
+import { HISTORY_LENGTH } from './replication-commands.ts';
 import type { Reply } from './reply.ts';
 import { writeReply } from './resp-writer.ts';
 import { Scripts } from './scripts.ts';
@@ -74,8 +75,8 @@ export class EmulatedNode implements Core {
   #dataLost = false;
   /** The log is being read from disk. */
   #replaying = false;
-  /** Begins of replication histories, kept if `use-rsid-psync` is on. */
-  #histories: { readonly from: number; readonly id: string }[] = [];
+  /** The last replication history that began in this data; empty if none ever did. */
+  #lastHistory = '';
   #over = false;
 
   constructor(options: NodeOptions) {
@@ -254,19 +255,20 @@ export class EmulatedNode implements Core {
   }
 
   replicationId(): string | undefined {
-    return this.settings.on('use-rsid-psync') ? (this.#histories.at(-1)?.id ?? '?') : undefined;
+    if (!this.settings.on('use-rsid-psync')) return undefined;
+    return (this.database.historyOf(this.database.sequence) ?? this.#lastHistory) || undefined;
   }
 
   historyAt(sequence: number): string | undefined {
     if (!this.settings.on('use-rsid-psync')) return undefined;
-    return this.#histories.findLast(({ from }) => from <= sequence)?.id ?? '';
+    return this.database.historyOf(sequence);
   }
 
   copy(): string {
     const state: NodeState = {
       database: this.database.snapshot(),
       scripts: this.scripts.all(),
-      histories: this.#histories,
+      history: this.#lastHistory,
     };
     return writeState(state);
   }
@@ -359,6 +361,10 @@ export class EmulatedNode implements Core {
     }
     this.#replaying = false;
     if (keepsNoLog(this.settings)) this.database.purgeLog(this.database.sequence + 1);
+    const [host, port] = this.settings.get('slaveof').split(' ');
+    const named = host !== undefined && port !== undefined;
+    // Before the topology is read: each start of a replica is a history of its own, too, and costs it a full copy.
+    if (!named) this.#beginHistory();
     if (this.settings.on('cluster-enabled')) {
       const keep = this.settings.on('persist-cluster-nodes-enabled');
       const refused = keep && stored.nodes !== undefined ? this.cluster.load(stored.nodes) : undefined;
@@ -368,26 +374,26 @@ export class EmulatedNode implements Core {
       }
     }
     // A rewritten configuration may name a master; a stored topology knows better.
-    const [host, port] = this.settings.get('slaveof').split(' ');
     if (this.#replication === undefined) {
       this.settings.record('slaveof', '');
-      if (host !== undefined && port !== undefined && !this.cluster.topology.known) this.follow(host, Number(port));
+      if (named && !this.cluster.topology.known) this.follow(host, Number(port));
+      else if (named) this.#beginHistory();
     }
-    if (this.#replication === undefined) this.#beginHistory();
   }
 
   #takeState(state: NodeState): void {
     this.database.restore(state.database);
     this.scripts.flush();
     for (const body of state.scripts) this.scripts.load(body);
-    this.#histories = [...state.histories];
+    this.#lastHistory = state.history;
   }
 
   /** A master without a past of this kind: what follows can be told from what others wrote under the same numbers. */
   #beginHistory(): void {
     if (!this.settings.on('use-rsid-psync')) return;
     let id = '';
-    for (let i = 0; i < 40; i++) id += Math.floor(this.random.next() * 16).toString(16);
+    for (let i = 0; i < HISTORY_LENGTH; i++) id += Math.floor(this.random.next() * 16).toString(16);
+    this.database.history = id;
     this.database.appendKeyless(1, [['HISTORY', id]]);
   }
 
@@ -408,7 +414,7 @@ export class EmulatedNode implements Core {
           else this.scripts.flush();
           break;
         case 'HISTORY':
-          this.#histories.push({ from: entry.sequence, id: first });
+          this.#lastHistory = first;
           break;
       }
     }

@@ -14,7 +14,7 @@ export interface ReplicationHost {
   readonly isSlave: boolean;
   readonly counters: Counters;
   readonly feeds: Feeds;
-  /** The id of the history in which this number was written; undefined without `use-rsid-psync`. */
+  /** The history that the batch with this number carries; undefined without `use-rsid-psync`, and without such a batch. */
   historyAt(sequence: number): string | undefined;
   /** The whole state as text, for a full copy. */
   copy(): string;
@@ -23,6 +23,9 @@ export interface ReplicationHost {
   unfollow(done: () => void): void;
   slotRefusal(slot: number, client: Client): Reply | undefined;
 }
+
+/** Characters of a history's id. */
+export const HISTORY_LENGTH = 16;
 
 /** Pieces of a full copy are sent so often when `max-replication-mb` limits it. */
 const COPY_EVERY = 10;
@@ -51,17 +54,22 @@ export function replicationCommands(core: Core, host: ReplicationHost): NodeComm
     };
   }
 
-  function psync(words: readonly string[], client: Client): Outcome {
+  function preparePsync(words: readonly string[]): ReturnType<NodeCommand['prepare']> {
     const next = Number(words.at(-1));
     const id = words.length > 2 ? words[1] : undefined;
-    const known = id === undefined ? undefined : host.historyAt(next - 1);
-    if (!Number.isInteger(next) || !feeds.canFeed(next) || (known !== undefined && known !== id)) {
-      counters.syncPartialError += 1;
-      return error('sequence out of range, please use fullsync');
-    }
-    counters.syncPartialOk += 1;
-    feeds.start(client, next);
-    return OK;
+    if (!/^\d{1,19}$/.test(words.at(-1) ?? '')) return refuse('value is not an unsigned long long or out of range');
+    if (id !== undefined && id.length !== HISTORY_LENGTH) return refuse('Wrong replication id length');
+    return (client) => {
+      const known = id === undefined ? undefined : host.historyAt(next - 1);
+      const foreign = known !== undefined && known !== id;
+      if (foreign || !feeds.canFeed(next)) {
+        counters.syncPartialError += 1;
+        return error(foreign ? 'wrong replication id of the last log' : 'sequence out of range, please use fullsync');
+      }
+      counters.syncPartialOk += 1;
+      feeds.start(client, next);
+      return OK;
+    };
   }
 
   function replconf(words: readonly string[], client: Client): Outcome {
@@ -129,7 +137,7 @@ export function replicationCommands(core: Core, host: ReplicationHost): NodeComm
     slaveof: simple(3, ['readonly', 'exclusive', 'no-script', 'admin'], slaveof),
     replicaof: simple(3, ['readonly', 'exclusive', 'no-script', 'admin'], slaveof),
     wait: { arity: 3, flags: ['readonly', 'no-multi', 'no-script', 'blocking'], prepare: prepareWait },
-    psync: simple(-2, ['readonly', 'no-multi', 'no-script'], psync),
+    psync: { arity: -2, flags: ['readonly', 'no-multi', 'no-script'], prepare: preparePsync },
     replconf: simple(-3, ['readonly', 'no-script'], replconf),
     _db_name: simple(1, ['readonly', 'no-multi'], () => bulk(core.settings.get('db-name'))),
     _fetch_copy: simple(1, ['readonly', 'no-multi', 'no-script'], fetchCopy),

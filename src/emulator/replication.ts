@@ -182,10 +182,10 @@ export class Replication {
         this.#state = 'streaming';
         this.#syncing = false;
         this.#lastAck = 0;
-      } else if (line.includes('fullsync')) {
-        this.#askCopy();
-      } else {
+      } else if (line.startsWith('-LOADING')) {
         this.#pause(PAUSE_AFTER_REFUSAL);
+      } else {
+        this.#askCopy();
       }
     });
   }

@@ -11,6 +11,7 @@ export const READ_ONLY: Reply = {
   kind: 'error',
   text: "READONLY You can't write against a read only slave.",
 };
+const WRONG_SUBCOMMAND = error('Unknown SCRIPT subcommand or wrong number of arguments');
 const NO_SCRIPT: Reply = { kind: 'error', text: 'NOSCRIPT No matching script. Please use EVAL' };
 
 export class Scripts {
@@ -48,10 +49,11 @@ export function scriptCommands(core: Core, scripts: Scripts, call: ScriptCall): 
     const [body] = rest;
     switch (name.toLowerCase()) {
       case 'load':
-        if (body === undefined || rest.length > 1) return error('wrong number of arguments');
+        if (body === undefined || rest.length > 1) return WRONG_SUBCOMMAND;
         core.database.appendKeyless(1, [['SCRIPT', 'LOAD', body]]);
         return bulk(shaOf(body));
       case 'exists':
+        if (body === undefined) return WRONG_SUBCOMMAND;
         return array(rest.map((sha) => integer(scripts.body(sha) === undefined ? 0 : 1)));
       case 'flush':
         if (inExec) return error('Not implemented: DeleteRange unsupported in WriteBatchWithIndex');
@@ -60,7 +62,7 @@ export function scriptCommands(core: Core, scripts: Scripts, call: ScriptCall): 
         core.database.appendKeyless(1, [['SCRIPT', 'FLUSH']]);
         return OK;
       default:
-        return error('Unknown SCRIPT subcommand or wrong number of arguments');
+        return WRONG_SUBCOMMAND;
     }
   }
 

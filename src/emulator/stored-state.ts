@@ -5,13 +5,14 @@ export interface NodeState {
   /** Of the database's own making. */
   readonly database: unknown;
   readonly scripts: readonly string[];
-  readonly histories: readonly { readonly from: number; readonly id: string }[];
+  /** The id of the last replication history; empty without `use-rsid-psync`. */
+  readonly history: string;
 }
 
 export function writeState(state: NodeState): string {
   return JSON.stringify({
     scripts: state.scripts,
-    histories: state.histories.map(({ from, id }) => [from, id]),
+    history: state.history,
     database: state.database,
   });
 }
@@ -21,16 +22,7 @@ export function readState(text: string): NodeState {
   const value: unknown = JSON.parse(text);
   if (typeof value !== 'object' || value === null || !('database' in value)) throw new Error('no stored state');
   const scripts = 'scripts' in value ? value.scripts : [];
-  const histories: unknown = 'histories' in value ? value.histories : [];
-  if (!isTexts(scripts) || !Array.isArray(histories)) throw new Error('a broken stored state');
-  return {
-    database: value.database,
-    scripts,
-    histories: histories.map((item: unknown) => {
-      if (!Array.isArray(item)) throw new Error('a broken stored state');
-      const [from, id]: unknown[] = item;
-      if (typeof from !== 'number' || typeof id !== 'string') throw new Error('a broken stored state');
-      return { from, id };
-    }),
-  };
+  const history = 'history' in value ? value.history : '';
+  if (!isTexts(scripts) || typeof history !== 'string') throw new Error('a broken stored state');
+  return { database: value.database, scripts, history };
 }

@@ -161,7 +161,7 @@ test('a dump recreates a key over whatever the target holds', () => {
 
 test('a snapshot that is none is refused', () => {
   const database = createDatabase();
-  for (const bad of [null, 1, {}, [], { format: 'emulated-data-2' }, { format: 'other', keys: [] }]) {
+  for (const bad of [null, 1, {}, [], { format: 'emulated-data-1' }, { format: 'other', keys: [] }]) {
     assert.throws(() => database.restore(bad));
   }
 });

@@ -22,6 +22,8 @@ export interface DatabaseOptions {
 }
 
 const LOG_LIMIT = 200_000;
+/** Does nothing and takes no number. */
+const OF_HISTORY = 'OF-HISTORY';
 const NOTHING_COUNTED: KeyCounts = { keys: 0, expires: 0, averageTtl: 0, expired: 0 };
 
 /** One array for each slot, shared by all entries: most batches touch a single slot. */
@@ -62,6 +64,7 @@ class EmulatedDatabase implements Database, Access {
   #now = 0;
   #sequence = 0;
   writes = 0;
+  history: string | undefined;
   #batch: { readonly effects: Effect[]; count: number } | undefined;
   readonly #log: WriteLog;
   /** Expired keys that the present command came upon: a write must clear them away first. */
@@ -139,8 +142,12 @@ class EmulatedDatabase implements Database, Access {
 
   appendMessages(channel: string, messages: readonly string[]): void {
     const effects = [['PUBLISH', channel, ...messages]];
-    if (this.#batch !== undefined || messages.length === 1) this.#write(messages.length, effects, []);
-    else this.#push({ sequence: this.#sequence + 1, count: messages.length, effects, slots: [], apart: true });
+    this.#write(messages.length, effects, [], messages.length > 1);
+  }
+
+  historyOf(sequence: number): string | undefined {
+    const effects = sequence > this.#sequence ? undefined : this.#log.from(sequence, 1)?.[0]?.effects;
+    return effects?.find(([kind]) => kind === OF_HISTORY)?.[1];
   }
 
   beginBatch(): void {
@@ -222,15 +229,19 @@ class EmulatedDatabase implements Database, Access {
     if (count > 0) this.#write(count, effects, this.#batch === undefined ? slotsOf(effects) : []);
   }
 
-  #write(count: number, effects: readonly Effect[], slots: readonly number[]): void {
+  #write(count: number, effects: readonly Effect[], slots: readonly number[], apart = false): void {
     this.writes += 1;
     const batch = this.#batch;
-    if (batch === undefined) {
-      this.#push({ sequence: this.#sequence + 1, count, effects, slots });
+    if (batch !== undefined) {
+      batch.count += count;
+      for (const effect of effects) batch.effects.push(effect);
       return;
     }
-    batch.count += count;
-    for (const effect of effects) batch.effects.push(effect);
+    const marked = this.history === undefined ? effects : [...effects, [OF_HISTORY, this.history]];
+    const sequence = this.#sequence + 1;
+    this.#push(
+      apart ? { sequence, count, effects: marked, slots, apart } : { sequence, count, effects: marked, slots },
+    );
   }
 
   #push(entry: LogEntry): void {

@@ -82,6 +82,7 @@ export function keysOf(effect: Effect): readonly string[] {
     case 'PUBLISH':
     case 'SCRIPT':
     case 'HISTORY':
+    case 'OF-HISTORY':
       return [];
     case 'RENAME':
     case 'COPY':

@@ -75,16 +75,19 @@ export class WriteLog {
 
 /** What remains of an entry of separate records from a number on. */
 function tailOf(entry: LogEntry, from: number): LogEntry {
-  const [kind = '', channel = '', ...messages] = entry.effects[0] ?? [];
+  const [[kind = '', channel = '', ...messages] = [], ...rest] = entry.effects;
   const gone = from - entry.sequence;
-  const effects = [[kind, channel, ...messages.slice(gone)]];
+  const effects = [[kind, channel, ...messages.slice(gone)], ...rest];
   return { sequence: from, count: entry.count - gone, effects, slots: entry.slots, apart: true };
 }
 
 /** The batches of an entry of separate records, at most `most`. */
 export function separately(entry: LogEntry, most: number): readonly LogEntry[] {
-  const [kind = '', channel = '', ...messages] = entry.effects[0] ?? [];
-  return messages
-    .slice(0, most)
-    .map((message, i) => ({ sequence: entry.sequence + i, count: 1, effects: [[kind, channel, message]], slots: [] }));
+  const [[kind = '', channel = '', ...messages] = [], ...rest] = entry.effects;
+  return messages.slice(0, most).map((message, i) => ({
+    sequence: entry.sequence + i,
+    count: 1,
+    effects: [[kind, channel, message], ...rest],
+    slots: [],
+  }));
 }

@@ -18,7 +18,7 @@ export interface LogEntry {
   readonly slots: readonly number[];
   /**
    * Each record is a batch of its own, as MPUBLISH writes them: a replica may begin within. Kept as one entry because
-   * they come by the hundred thousand; the only effect is `PUBLISH channel message...`, a record a message.
+   * they come by the hundred thousand; the first effect is `PUBLISH channel message...`, a record a message.
    */
   readonly apart?: true | undefined;
 }
@@ -68,6 +68,10 @@ export interface Database {
    */
   beginBatch(): void;
   endBatch(): void;
+  /** With `use-rsid-psync`: the id of the replication history, which each batch of the node's own carries. */
+  history: string | undefined;
+  /** The history that the batch with this number carries; undefined if it carries none or the log does not have it. */
+  historyOf(sequence: number): string | undefined;
   /** Grows with every write, also within a batch that has no number yet. */
   readonly writes: number;
   /**

@@ -5,7 +5,7 @@ import { SortedSet } from './sorted-set.ts';
 import { idOf, idText } from './stream-effects.ts';
 import { type Entry, SEGMENT_BYTES, type StreamEntry, type Value } from './values.ts';
 
-const FORMAT = 'emulated-data-2';
+const FORMAT = 'emulated-data-1';
 
 interface LogState {
   readonly sequence: number;

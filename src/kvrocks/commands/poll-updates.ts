@@ -29,8 +29,9 @@ export interface LogEntry {
   /**
    * The whole write batch, a character a byte. Nodes with a common history have the same bytes under the same sequence,
    * after a restart and after a full copy too, since that copies the log. Unequal bytes disprove a common history; equal
-   * ones do not prove it: two nodes that took the same SET or PUBLISH wrote the same bytes. (The values of hashes, lists
-   * and their like carry the time of their making and do not repeat.)
+   * ones do not prove it: two nodes that took the same SET or PUBLISH wrote the same bytes. (Hashes, lists and their like
+   * carry the time of their making and do not repeat; with `use-rsid-psync yes` every entry carries the id of its
+   * history, and equal entries are of one history.)
    */
   readonly bytes: string;
 }

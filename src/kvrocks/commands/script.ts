@@ -2,8 +2,9 @@ import { garbled, type Question, question, readText, reply } from '../question.t
 
 /**
  * `SCRIPT LOAD`: answers the script's SHA-1. A script with a fresh random text is the marker for a full copy: it is
- * gone when the whole database was replaced. It raises the node's sequence by one each time, so never on a node that
- * is to be fed from its master's log (sequence 0).
+ * gone when the whole database was replaced, and stays over everything else: feeding from the log, restarts, FLUSHALL.
+ * A replica refuses it as `read-only`. It raises the node's sequence by one each time, so never on a node that is to be
+ * fed from its master's log (sequence 0).
  *
  * A late or repeated copy raises the sequence again and, after the copy, puts the marker back: the copy then looks as if
  * it had not been whole. That errs on the safe side; take a new marker.
