@@ -4,7 +4,19 @@ import { brokenPromises } from '../checks/promises.ts';
 import type { Intended } from '../operations/intended.ts';
 import { decideDrift } from './drift.ts';
 import { decideExactPromotions, decideRejoins, wayBack } from './rejoin.ts';
-import { after, carrying, entry, logSays, NOW, nodeAt, type Sketch, seeing, shardAt, VERSION, world } from './testing.ts';
+import {
+  after,
+  carrying,
+  entry,
+  logSays,
+  NOW,
+  nodeAt,
+  type Sketch,
+  seeing,
+  shardAt,
+  VERSION,
+  world,
+} from './testing.ts';
 import type { Told, World } from './world.ts';
 
 /** `a` was replaced by `b` at 1,000 in version 5. */

@@ -14,7 +14,7 @@ import { namedReplicas, releasingText } from '../topology/text.ts';
 import { attachGuard, fencedAsSlave } from './copies.ts';
 import { lostData } from './liveness.ts';
 import { carries } from './seen.ts';
-import { vouchedFor } from './way-back.ts';
+import { isEmpty, vouchedFor } from './way-back.ts';
 import type { NodeView, World } from './world.ts';
 
 export interface Want {
@@ -47,7 +47,7 @@ function canHear(world: World, view: NodeView | undefined, fresh = false): view 
     view.says !== null &&
     view.version !== null &&
     view.version <= world.intended.cluster.version &&
-    (view.myId === view.id || (view.myId === '' && (fresh || view.sequence === 0 || view.sequence === view.highest)))
+    (view.myId === view.id || (view.myId === '' && (fresh || isEmpty(view) || view.sequence === view.highest)))
   );
 }
 

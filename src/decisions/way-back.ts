@@ -28,13 +28,16 @@ export type Return =
       readonly nameless: boolean;
     };
 
+/** With `use-rsid-psync yes` an empty server begins with an entry of its own, its history's id. */
+export const isEmpty = ({ sequence, rsid }: NodeView): boolean => sequence === 0 || (sequence === 1 && rsid === true);
+
 /** Somebody has said that this node is to be copied over, whatever it is. */
 export const vouchedFor = (node: Node): boolean => node.copy !== null && node.copy.by !== 'controller';
 
 /** Without an id it may be any node; only the number that it was last seen at speaks for it, or somebody's word. */
 function identified(view: NodeView, node: Node): boolean {
   if (view.myId !== '') return view.myId === view.id;
-  return view.sequence === 0 || view.sequence === view.highest || vouchedFor(node);
+  return isEmpty(view) || view.sequence === view.highest || vouchedFor(node);
 }
 
 /** Both servers compare histories themselves, and copy whole what differs. */
@@ -58,13 +61,16 @@ export function wayBack(world: World, shard: Shard, node: Node): Return {
   if (view.says === 'master' && view.fenced === null) return { kind: 'fence' };
   const sequence = view.says === 'master' ? (view.fenced?.sequence ?? view.sequence) : view.sequence;
   if (node.copy !== null) return { kind: 'copy', sequence };
+  const rsid = rsidOnBoth(world, shard, view);
+  if (rsid && isEmpty(view))
+    return view.says === 'slave' || view.fenceHolds ? { kind: 'attach', how: 'copied' } : { kind: 'fence' };
   const verdict = mayFollow(shard, node, sequence, view.highest);
   const log = verdict.may ? undefined : compared(world, shard, node, commonWith(shard, node, sequence, view.highest));
   if (!verdict.may && log?.kind !== 'same') return { kind: 'refused', verdict, sequence, nameless: false };
   // The attach must go out on the connection that the fence was answered on.
   if (view.says === 'master' && !view.fenceHolds) return { kind: 'fence' };
   if (log?.kind === 'same') return { kind: 'attach', how: 'log', at: log.last };
-  return { kind: 'attach', how: rsidOnBoth(world, shard, view) ? 'copied' : 'within' };
+  return { kind: 'attach', how: rsid ? 'copied' : 'within' };
 }
 
 /**
