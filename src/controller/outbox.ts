@@ -76,6 +76,8 @@ export class Outbox {
   #waiting: Want | undefined;
   /** When each SETNODES that has not answered was sent. */
   readonly #pushing: Instant[] = [];
+  /** A read waits for the pushes to end, `true` one that asks for the settings, too. */
+  #readBehind: boolean | undefined;
   #failed: { version: Version; purpose: Want['purpose']; until: Instant } | undefined;
   #pushTimeout = PUSH_TIMEOUT;
   #closed = false;
@@ -103,8 +105,15 @@ export class Outbox {
     void this.#push(want);
   }
 
-  /** Reads who it is, what it carries, and, on `settings`, how it is set up. */
+  /**
+   * Reads who it is, what it carries, and, on `settings`, how it is set up; behind a push that is under way, since a
+   * node inside a SETNODES would not answer in time, and the push's answer would be lost with its connection.
+   */
   async read(settings: boolean): Promise<void> {
+    if (this.#pushing.length > 0) {
+      this.#readBehind = settings || this.#readBehind === true;
+      return;
+    }
     const line = this.#take(false);
     try {
       if (!(await this.#identify(line, true))) return;
@@ -243,10 +252,18 @@ export class Outbox {
       this.#flying.delete(want);
       this.#release(line);
     }
+    this.#readWhatWaited();
     const next = this.#waiting;
     if (next === undefined || this.#flying.size > 0 || this.#closed) return;
     this.#waiting = undefined;
     if (next.version > want.version) void this.#push(next);
+  }
+
+  #readWhatWaited(): void {
+    const settings = this.#readBehind;
+    if (settings === undefined || this.#pushing.length > 0 || this.#closed) return;
+    this.#readBehind = undefined;
+    void this.read(settings);
   }
 
   /** Undefined when it answered OK, otherwise why it was not told, or may not have been. */
