@@ -30,6 +30,8 @@ export interface NodeOptions {
   readonly conf?: Conf;
   /** At the address of a node that is gone, with a disk of its own; else at a free one. */
   readonly port?: number;
+  /** A folder whose contents it finds as its own. */
+  readonly disk?: string;
   /** Behind a proxy that its links can be broken at. */
   readonly proxied?: boolean;
 }
@@ -57,9 +59,10 @@ export class KvNode {
     this.#conf = conf;
   }
 
-  static async start({ conf = {}, port, proxied = false }: NodeOptions = {}): Promise<KvNode> {
+  static async start({ conf = {}, port, disk, proxied = false }: NodeOptions = {}): Promise<KvNode> {
     const address = port ?? (await freePort());
     const node = new KvNode(address, proxied ? await freePort() : address, conf);
+    if (disk !== undefined) cpSync(disk, node.dir, { recursive: true });
     await node.start();
     return node;
   }

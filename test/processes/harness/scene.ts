@@ -85,9 +85,10 @@ export class Scene {
     return node;
   }
 
-  /** Another node at the address of one that is dead, which is not among the scene's nodes. */
-  async impostor(dead: KvNode): Promise<KvNode> {
-    const node = await KvNode.start({ port: dead.port });
+  /** At the address of a node that is dead: another one, that was somewhere else before and is not dead any more. */
+  async impostor(dead: KvNode, other: KvNode): Promise<KvNode> {
+    await other.kill();
+    const node = await KvNode.start({ port: dead.port, disk: other.dir });
     this.#impostors.push(node);
     return node;
   }
