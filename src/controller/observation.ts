@@ -201,12 +201,15 @@ export class NodeWatch implements NodeView {
 
   /** Its own number: before its id was read it may be another node's. */
   #rank(sequence: Sequence, now: Instant): void {
+    // What a master without its data writes is no history of its shard.
+    if (this.fell !== null && this.says === 'master') return;
     if (sequence > this.highest) this.highest = sequence;
     else if (sequence < this.highest && this.#numberAskedAt >= this.#beganAt)
       this.fell ??= { from: this.highest, at: now };
   }
 
   #remember(sequence: Sequence, now: Instant): void {
+    if (this.fell !== null) return;
     const last = this.#ringAt[(this.#ringNext + RING - 1) % RING] ?? Number.NEGATIVE_INFINITY;
     const maxLag = this.#maxLag();
     if (now - last >= Math.max(RING_EVERY, maxLag / RING_SHARE)) {

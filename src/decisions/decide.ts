@@ -10,6 +10,9 @@ import type { Shard } from '../topology/cluster.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { namedReplicas } from '../topology/text.ts';
 import { copyJobs, NO_COPY_JOBS } from './copies.ts';
+import { decideCutOff } from './cut-off.ts';
+import { decideDamping } from './damping.ts';
+import { decideDataLost } from './data-lost.ts';
 import { decideDrift } from './drift.ts';
 import { decideFailovers, type ShardReport } from './failover.ts';
 import { withFloors } from './floor.ts';
@@ -60,13 +63,16 @@ function settled(world: World): boolean {
   );
 }
 
-function floorIsDue(world: World, committedAt: Instant): Proposal | undefined {
+/** Not while a master is missed: the decision about it would have to wait for the commit. */
+function floorIsDue(world: World, reports: readonly ShardReport[], committedAt: Instant): Proposal | undefined {
+  if (reports.some(({ verdict }) => verdict.kind === 'suspect')) return undefined;
   if (world.now - committedAt < DETECTION.floorEvery) return undefined;
   return withFloors(world, world.intended) === world.intended ? undefined : { next: world.intended, events: [] };
 }
 
 export function decide(world: World, circumstances: Circumstances): Decision {
   const failovers = decideFailovers(world);
+  const damping = decideDamping(world);
   const switchover = decideSwitchover(world);
   const moves = decideMoves(world);
   const leaving = decideLeaving(world, circumstances.resetDone);
@@ -75,10 +81,13 @@ export function decide(world: World, circumstances: Circumstances): Decision {
     decideExactPromotions(world) ??
     switchover.proposal ??
     moves.proposal ??
+    decideDataLost(world, failovers.reports) ??
+    decideCutOff(world) ??
     decideRejoins(world) ??
     leaving.proposal ??
     decideDrift(world, circumstances.overwrite) ??
-    floorIsDue(world, circumstances.committedAt);
+    damping.proposal ??
+    floorIsDue(world, failovers.reports, circumstances.committedAt);
   return {
     proposal,
     wants: proposal === undefined ? wants(world) : [],
@@ -90,7 +99,7 @@ export function decide(world: World, circumstances: Circumstances): Decision {
     },
     reports: failovers.reports,
     moveWaitsFor: moves.waitingFor,
-    wakeAt: soonest(failovers.wakeAt, switchover.wakeAt, moves.wakeAt, tellingWakesAt(world)),
+    wakeAt: soonest(failovers.wakeAt, damping.wakeAt, switchover.wakeAt, moves.wakeAt, tellingWakesAt(world)),
     settled: settled(world),
   };
 }
@@ -132,8 +141,9 @@ export function paces(world: World, reports: readonly ShardReport[]): ReadonlyMa
   const open = switchoverOf(world.intended);
   const nodes = new Map<NodeId, Duration>();
   for (const shard of world.intended.cluster.shards) {
-    const suspect = reports.some((report) => report.shard === shard.id && report.verdict.kind !== 'alive');
-    const brokeAt = world.view(shard.master)?.brokeAt ?? world.now;
+    const verdict = reports.find((report) => report.shard === shard.id)?.verdict ?? { kind: 'alive' };
+    const suspect = verdict.kind !== 'alive';
+    const brokeAt = verdict.kind === 'dead' ? verdict.brokeAt : (world.view(shard.master)?.brokeAt ?? world.now);
     const orphaned = !suspect && hasOrphan(world, shard);
     const late = suspect && world.now - brokeAt > CLOSE_FOR;
     for (const node of shard.nodes) {

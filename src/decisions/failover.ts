@@ -14,9 +14,10 @@ import {
 } from '../operations/intended.ts';
 import { binds, type Move } from '../operations/move.ts';
 import type { Instant } from '../runtime/runtime.ts';
-import { masterOf, type Node, newestEntry, type Shard, shardOf, withShard } from '../topology/cluster.ts';
+import { masterOf, type Node, newestEntry, type Shard, shardOf, withNode, withShard } from '../topology/cluster.ts';
 import type { NodeId, Sequence, ShardId, Version } from '../topology/ids.ts';
 import { formatRange, subtract, union } from '../topology/slots.ts';
+import { dampedAgain, dampedUntil } from './damping.ts';
 import { judgeMaster, type Verdict } from './liveness.ts';
 import { choosePromotion, type Judged, overWhom, whyNot } from './promotion.ts';
 import { DETECTION, type Happening, type Proposal, soonest, type World } from './world.ts';
@@ -29,6 +30,8 @@ export interface ShardReport {
   readonly judged: readonly Judged[] | null;
   /** Who is, or would be, promoted; null while nobody is. */
   readonly candidate: NodeId | null;
+  /** What a promotion that could be made waits for; null: nothing, or there is none to be made. */
+  readonly held: string | null;
 }
 
 export interface FailoverDecision {
@@ -83,12 +86,20 @@ export function promoted(
     lineage: [...shard.lineage, { version, master: to, sequence: p0, exact: false }],
     floor: p0,
     eligibleFrom: p0,
+    dataLost: null,
   };
 }
 
+/** A master that was seen without its data may come to any number by new writes: none proves anything. */
+const withoutProof = (shard: Shard): Shard => withNode(shard, shard.master, (node) => ({ ...node, proof: null }));
+
 interface Death {
   readonly shard: Shard;
-  readonly verdict: Verdict & { kind: 'dead' };
+  readonly how: (Verdict & { kind: 'dead' })['how'] | 'asked';
+  readonly because: string;
+  readonly brokeAt: Instant;
+  /** An operator's name, or the controller itself. */
+  readonly by: string;
   readonly node: NodeId;
   readonly sequence: Sequence;
   readonly mayLose: Sequence;
@@ -118,7 +129,7 @@ function settleMove(
     move.source === death.shard.id &&
     (world.trace(move.id)?.migration?.kind === 'success' ||
       (target?.state === 'up' &&
-        target.askedAt >= death.verdict.brokeAt &&
+        target.askedAt >= death.brokeAt &&
         target.importing?.state === 'success' &&
         target.importing.range?.from === move.range.from &&
         target.importing.range.to === move.range.to));
@@ -205,22 +216,25 @@ function commitDeaths(world: World, deaths: readonly Death[]): Proposal {
     }
     const shard = shardOf(next.cluster, death.shard.id) ?? death.shard;
     const stays = (node: Node) =>
-      node.id !== shard.master && mayStay(world, shard, node, death.verdict.brokeAt, death.sequence);
+      node.id !== shard.master && mayStay(world, shard, node, death.brokeAt, death.sequence);
     next = {
       ...next,
-      cluster: withShard(next.cluster, shard.id, (old) => promoted(old, death.node, version, death.sequence, stays)),
+      cluster: withShard(next.cluster, shard.id, (old) => ({
+        ...promoted(death.how === 'lost-data' ? withoutProof(old) : old, death.node, version, death.sequence, stays),
+        damping: death.how === 'asked' ? null : dampedAgain(old),
+      })),
     };
     const open = switchoverOf(next);
     if (open?.shard === shard.id) next = withoutOperation(next, open.id);
     events.push({
       kind: 'failover',
-      message: `${death.node} replaces ${shard.master} as master: ${death.verdict.because}, and ${missing(death.mayLose)}`,
-      by: 'controller',
+      message: `${death.node} replaces ${shard.master} as master: ${death.because}, and ${missing(death.mayLose)}`,
+      by: death.by,
       shard: shard.id,
       node: death.node,
       evidence: {
-        how: death.verdict.how,
-        since_break_ms: Math.round(world.now - death.verdict.brokeAt),
+        how: death.how,
+        since_break_ms: Math.round(world.now - death.brokeAt),
         sequence: death.sequence,
         known_missing: death.mayLose,
         refused: whyNot(death.judged),
@@ -233,7 +247,35 @@ function commitDeaths(world: World, deaths: readonly Death[]): Proposal {
     const because = 'a master died elsewhere in the cluster';
     next = withOperation(next, { ...open, phase: 'restoring', version, because });
   }
-  return { next: nextVersion(next, next.cluster), events };
+  const crashes = deaths
+    .filter(({ how }) => how === 'crash')
+    .map(({ shard, brokeAt }) => ({ shard: shard.id, brokeAt }));
+  return { next: nextVersion(next, next.cluster), events, crashes };
+}
+
+interface Held {
+  readonly waitingFor: string;
+  /** Null: nobody knows when. */
+  readonly until: Instant | null;
+}
+
+/** What a promotion that could be made waits for. */
+function heldBy(world: World, shard: Shard, verdict: Verdict & { kind: 'dead' }): Held | undefined {
+  if (world.intended.pause !== null) return { waitingFor: 'the cluster is resumed', until: null };
+  if (world.brake && verdict.how === 'no-witness') {
+    const why = 'so much fell silent at once that this controller may be the one that is cut off';
+    return { waitingFor: `more nodes to be seen again: ${why}`, until: null };
+  }
+  const damped = verdict.how === 'lost-data' ? undefined : dampedUntil(world, shard);
+  if (damped !== undefined) {
+    const seconds = Math.ceil((damped - world.now) / 1_000);
+    return {
+      waitingFor: `another ${seconds} s: it was replaced before, and has not been healthy since`,
+      until: damped,
+    };
+  }
+  const until = moveToSettle(world, shard, verdict.brokeAt);
+  return until === undefined ? undefined : { waitingFor: 'what a move of its slots has come to', until };
 }
 
 export function decideFailovers(world: World): FailoverDecision {
@@ -246,7 +288,7 @@ export function decideFailovers(world: World): FailoverDecision {
     const verdict = judgeMaster(world, shard);
     if (verdict.kind !== 'dead') {
       if (verdict.kind === 'suspect') wakeAt = soonest(wakeAt, verdict.until ?? world.now + DETECTION.fresh);
-      reports.push({ shard: shard.id, verdict, judged: null, candidate: null });
+      reports.push({ shard: shard.id, verdict, judged: null, candidate: null, held: null });
       continue;
     }
     const promotion = choosePromotion(world, shard, {
@@ -257,14 +299,10 @@ export function decideFailovers(world: World): FailoverDecision {
       handedOver: handedOver(world, shard),
     });
     const candidate = promotion.kind === 'promote' ? promotion.node : null;
-    reports.push({ shard: shard.id, verdict, judged: promotion.judged, candidate });
-    if (promotion.kind === 'hold' || intended.pause !== null) continue;
-    const settlesAt = moveToSettle(world, shard, verdict.brokeAt);
-    if (settlesAt !== undefined) {
-      wakeAt = soonest(wakeAt, settlesAt);
-      continue;
-    }
-    deaths.push({ shard, verdict, ...promotion });
+    const held = candidate === null ? undefined : heldBy(world, shard, verdict);
+    reports.push({ shard: shard.id, verdict, judged: promotion.judged, candidate, held: held?.waitingFor ?? null });
+    if (held !== undefined) wakeAt = soonest(wakeAt, held.until ?? undefined);
+    else if (promotion.kind === 'promote') deaths.push({ shard, ...verdict, ...promotion, by: 'controller' });
   }
   return { proposal: deaths.length === 0 ? undefined : commitDeaths(world, deaths), reports, wakeAt };
 }
@@ -280,11 +318,7 @@ export function forcedFailover(
   by: string,
 ): Proposal {
   const master = masterOf(shard);
-  const verdict = {
-    kind: 'dead',
-    how: 'crash',
-    because: `${by} asked for it while ${master.id} does not answer`,
-    brokeAt: world.view(master.id)?.brokeAt ?? world.now,
-  } as const;
-  return commitDeaths(world, [{ shard, verdict, node, sequence, mayLose, judged }]);
+  const because = `${by} asked for it while ${master.id} does not answer`;
+  const brokeAt = world.view(master.id)?.brokeAt ?? world.now;
+  return commitDeaths(world, [{ shard, how: 'asked', because, brokeAt, by, node, sequence, mayLose, judged }]);
 }

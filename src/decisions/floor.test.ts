@@ -26,6 +26,10 @@ test('floors never fall: a master that came back below does not lower them, nor 
   assert.deepEqual(floors(at('a master 900', 0)), [900, 50]);
 });
 
+test('a master without its data raises no floor by what it writes anew', () => {
+  assert.deepEqual(floors(at('a master 900', 800, { floor: 100, eligibleFrom: 50, dataLost: 100 })), [100, 50]);
+});
+
 test('a node that says it is a slave is no measure of how far the master came', () => {
   assert.deepEqual(floors(at('a master 900 says-slave | b replica 900', 700)), [100, 50]);
 });

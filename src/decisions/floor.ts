@@ -10,7 +10,8 @@ function shardFloor(world: World, shard: Shard): Shard {
     return { ...node, highest };
   });
   const master = world.view(shard.master);
-  if (master === undefined || master.says !== 'master' || master.highest <= shard.floor) {
+  // What a master without its data writes is no history that a candidate must have.
+  if (shard.dataLost !== null || master === undefined || master.says !== 'master' || master.highest <= shard.floor) {
     return nodes.some((node, i) => node !== shard.nodes[i]) ? { ...shard, nodes } : shard;
   }
   return { ...shard, nodes, floor: master.highest, eligibleFrom: Math.max(shard.eligibleFrom, master.aged) };

@@ -46,7 +46,8 @@ export type Verdict =
  * before it was asked. A master may write for nearly a probe interval that nobody saw, and return empty.
  */
 function owed(world: World, shard: Shard, master: NodeView): Sequence {
-  let least = master.highest;
+  // By its own id it is seen to fall as it happens; a number that came with a push may be older than one of a probe.
+  let least = master.myId === master.id ? 0 : master.highest;
   for (const node of replicasOf(shard)) {
     const view = world.view(node.id);
     if (node.membership === 'away' || node.attaching !== null) continue;

@@ -118,6 +118,18 @@ test('a master that came back without its data, and nobody to replace it: DATA_L
   assert.match(one.message, /it has no replica/);
 });
 
+test('a master without its data and without anybody in its place: the command that accepts the loss', () => {
+  const one = only(world('a master 950', { dataLost: 900 }));
+  assert.deepEqual([one.code, one.command], ['DATA_LOST', 'kvctl node readmit a -n ns -c c1 --empty']);
+});
+
+test('a shard that was replaced a moment ago: who takes its place, and how long that is waited for', () => {
+  const one = only(world('a master 900 dead | b replica 900', { damping: { level: 0 }, dampedSince: NOW - 2_000 }));
+  assert.match(one.message, /b takes its place later$/);
+  assert.match(one.waitingFor ?? '', /^another 8 s: it was replaced before/);
+  assert.equal(one.command, 'kvctl failover shard 0 -n ns -c c1');
+});
+
 test('a dead master in a paused cluster: the pause is what stands in the way, not its replicas', () => {
   const one = only(world('a master 900 dead | b replica 900', { pause: { until: null, by: 'ops' } }));
   assert.deepEqual(
@@ -150,6 +162,14 @@ test('a replica without a link to a master that answers: told after a moment, an
   const unlinked = (ago: number) => seeing(world('a master 9 | b replica 9 down'), 'b', { linkDownAt: NOW - ago });
   assert.deepEqual(codes(unlinked(2_000)), []);
   assert.deepEqual(codes(unlinked(4_000)), ['REPLICA_UNLINKED b']);
+  const cutOff = seeing(world('a master 9 | b replica 9 down cutoff'), 'b', { linkDownAt: NOW - 4_000 });
+  assert.match(only(cutOff).message, /until it is linked again it is not promoted/);
+  const unheard = only(world('a master 9 | b replica 9 silent:9'));
+  assert.deepEqual(
+    [unheard.code, unheard.message],
+    ['REPLICA_UNLINKED', 'b has not heard its master for 9 s, which answers'],
+  );
+  assert.deepEqual(codes(world('a master 9 | b replica 9 silent:3')), []);
   const gone = seeing(world('a master 9 gone | b replica 9 down'), 'b', { linkDownAt: NOW - 4_000 });
   assert.deepEqual(codes(gone), ['MASTER_UNREACHABLE a']);
 });

@@ -2,7 +2,7 @@
 
 import { switchoverOf } from '../operations/intended.ts';
 import { SWITCHOVER_BOUNDS } from '../operations/switchover.ts';
-import { nodeOf, type Shard } from '../topology/cluster.ts';
+import { type Node, nodeOf, type Shard } from '../topology/cluster.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { kvctl, redisCli } from './commands.ts';
 import { copyFinding } from './copy-findings.ts';
@@ -11,7 +11,7 @@ import { handedOver, type ShardReport } from './failover.ts';
 import { lostData } from './liveness.ts';
 import { choosePromotion, whyNot } from './promotion.ts';
 import { heirOf } from './switchovers.ts';
-import type { NodeView, World } from './world.ts';
+import { DETECTION, type NodeView, type World } from './world.ts';
 
 export interface Finding {
   readonly code: string;
@@ -42,6 +42,7 @@ export function masterFinding(world: World, shard: Shard, report: ShardReport | 
   if (report === undefined || report.verdict.kind === 'alive') return undefined;
   const { verdict } = report;
   const paused = world.intended.pause !== null;
+  const { held } = report;
   const resume = kvctl(world, 'resume');
   const common = { severity: 'error', shard: shard.id, node: shard.master } as const;
   if (verdict.kind === 'suspect') {
@@ -53,6 +54,7 @@ export function masterFinding(world: World, shard: Shard, report: ShardReport | 
       command: null,
     };
   }
+  const acceptLoss = verdict.how === 'lost-data' ? kvctl(world, `node readmit ${shard.master}`, '--empty') : null;
   const refused = report.judged === null ? [] : whyNot(report.judged);
   const eligible = report.judged?.some((one) => one.refusals.length === 0) === true;
   const nobody = refused.length === 0 ? 'it has no replica' : refused.join(', ');
@@ -60,13 +62,15 @@ export function masterFinding(world: World, shard: Shard, report: ShardReport | 
     ? `no replica may be promoted (${nobody})`
     : paused
       ? 'nobody takes its place while the cluster is paused'
-      : 'it is about to be replaced';
+      : held === null
+        ? 'it is about to be replaced'
+        : `${report.candidate} takes its place later`;
   return {
     ...common,
     code: verdict.how === 'lost-data' ? 'DATA_LOST' : 'MASTER_DOWN',
     message: `master ${shard.master}: ${verdict.because}; ${so}`,
-    waitingFor: paused ? 'the cluster is resumed' : eligible ? null : 'an eligible replica, or the master',
-    command: paused ? resume : eligible ? null : failoverCommand(world, shard),
+    waitingFor: held ?? (eligible ? null : 'an eligible replica, or the master'),
+    command: paused ? resume : eligible && held === null ? null : (failoverCommand(world, shard) ?? acceptLoss),
   };
 }
 
@@ -197,26 +201,7 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
           command: command === null ? null : onNode(world, node.id, command.replace(/^redis-cli /, '')),
         });
       }
-      if (
-        node.membership === 'member' &&
-        view.state === 'up' &&
-        view.says === 'slave' &&
-        view.linkDownAt !== null &&
-        world.now - view.linkDownAt > LINK_GRACE &&
-        !lostLink(world, shard) &&
-        // Being copied it has none for as long as that takes.
-        node.copy === null
-      ) {
-        push({
-          code: 'REPLICA_UNLINKED',
-          severity: 'warning',
-          shard: shard.id,
-          node: node.id,
-          message: `${node.id} has no link to its master, which answers`,
-          waitingFor: 'the link; a wrong masterauth shows as nothing else',
-          command: null,
-        });
-      }
+      push(unlinkedFinding(world, shard, node, view));
     }
   }
   for (const node of intended.cluster.leaving) {
@@ -237,6 +222,28 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
     });
   }
   return list;
+}
+
+/** A replica that gets nothing from a master which answers: by its own word, or since it has not heard it for long. */
+function unlinkedFinding(world: World, shard: Shard, node: Node, view: NodeView): Finding | undefined {
+  if (node.membership === 'away' || view.state !== 'up' || view.says !== 'slave' || lostLink(world, shard))
+    return undefined;
+  // Being copied it has none for as long as that takes.
+  if (node.copy !== null) return undefined;
+  const down = view.linkDownAt !== null && world.now - view.linkDownAt > LINK_GRACE;
+  const unheard = view.link === 'up' && (view.silence ?? 0) >= DETECTION.witnessSilence;
+  if (!down && !unheard) return undefined;
+  const what = down ? 'has no link to its master' : `has not heard its master for ${view.silence} s`;
+  const so = node.cutOff ? '; until it is linked again it is not promoted' : '';
+  return {
+    code: 'REPLICA_UNLINKED',
+    severity: 'warning',
+    shard: shard.id,
+    node: node.id,
+    message: `${node.id} ${what}, which answers${so}`,
+    waitingFor: 'the link; a wrong masterauth shows as nothing else',
+    command: null,
+  };
 }
 
 /** A replica of a master that does not answer either has nothing of its own to report. */

@@ -15,6 +15,8 @@ export interface Judged {
   readonly refusals: readonly string[];
   /** It is eligible, and why another one is chosen; null where it is chosen itself, refused, or nobody is chosen. */
   readonly passedOver: string | null;
+  /** Nothing but a fresh answer is missing, which is on its way. */
+  readonly late: boolean;
 }
 
 export type Promotion = { readonly judged: readonly Judged[] } & (
@@ -39,19 +41,26 @@ export interface Wanted {
 
 /** What the shard's master is known to have reached, as stored and as seen. */
 const reachedBy = (world: World, shard: Shard): Sequence =>
-  Math.max(shard.floor, world.view(shard.master)?.highest ?? 0);
+  Math.max(shard.floor, shard.dataLost ?? world.view(shard.master)?.highest ?? 0);
 
 /** Its link was down when the master answered: the master went on without it. */
 export function wentOnWithout(replica: NodeView, master: NodeView | undefined): boolean {
   return replica.lostAt !== null && master !== undefined && master.answeredAt > replica.lostAt;
 }
 
-/** Why this answer of it is none to promote it by. */
+/** Why its answer is too old to promote it by. */
+function stale(world: World, view: NodeView, wanted: Wanted): string | undefined {
+  if (view.askedAt < Math.max(wanted.askedSince, world.trustFrom)) return 'not asked since the break';
+  return view.askedAt < world.now - DETECTION.fresh && !wanted.linked ? 'its answer is too old' : undefined;
+}
+
+/** Why it is none to promote by what it has answered. */
 function unfit(world: World, shard: Shard, node: Node, view: NodeView, wanted: Wanted): string[] {
   const refusals: string[] = [];
   const master = world.view(shard.master);
   const floor = reachedBy(world, shard);
-  const eligibleFrom = Math.max(shard.eligibleFrom, master?.aged ?? 0);
+  const aged = shard.dataLost === null ? (master?.aged ?? 0) : 0;
+  const eligibleFrom = Math.max(shard.eligibleFrom, aged);
   if (view.says !== 'slave') refusals.push('says that it is a master');
   if (view.link === 'sync') refusals.push('in a full sync');
   const cutOff = node.cutOff || (wentOnWithout(view, master) && !lostData(world, shard));
@@ -71,14 +80,17 @@ function unfit(world: World, shard: Shard, node: Node, view: NodeView, wanted: W
   }
   if (wanted.handedOver !== undefined && (view.sequence ?? 0) < wanted.handedOver)
     refusals.push(`lacks slots that were moved to its master, which it has from sequence ${wanted.handedOver} on`);
-  if (view.askedAt < Math.max(wanted.askedSince, world.trustFrom)) refusals.push('not asked since the break');
-  else if (view.askedAt < world.now - DETECTION.fresh && !wanted.linked) refusals.push('its answer is too old');
   if (wanted.linked && view.link !== 'up') refusals.push('its link to the master is down');
   if (wanted.unwitnessed && view.link === 'up') refusals.push('does not say that it has lost its master');
   return refusals;
 }
 
-function refusalsOf(world: World, shard: Shard, node: Node, wanted: Wanted): readonly string[] {
+interface Refused {
+  readonly refusals: readonly string[];
+  readonly late: boolean;
+}
+
+function refused(world: World, shard: Shard, node: Node, wanted: Wanted): Refused {
   const view = world.view(node.id);
   const refusals: string[] = [];
   if (node.noFailover && wanted.preferred !== node.id) refusals.push('excluded from failover: no_failover is set');
@@ -87,10 +99,15 @@ function refusalsOf(world: World, shard: Shard, node: Node, wanted: Wanted): rea
   else if (node.proof === null) refusals.push('unproven: nobody knows whether it holds this shard’s history');
   else if (node.proof.entry !== newestEntry(shard).version)
     refusals.push('not proven to follow the present master yet');
-  if (view === undefined || view.state === 'unknown') refusals.push('not asked yet');
-  else if (view.state !== 'up') refusals.push(`${view.state}${view.reason === null ? '' : `: ${view.reason}`}`);
-  else refusals.push(...unfit(world, shard, node, view, wanted));
-  return refusals;
+  if (view === undefined || view.state === 'unknown')
+    return { refusals: [...refusals, 'not asked yet'], late: refusals.length === 0 };
+  if (view.state !== 'up') {
+    const words = `${view.state}${view.reason === null ? '' : `: ${view.reason}`}`;
+    return { refusals: [...refusals, words], late: false };
+  }
+  refusals.push(...unfit(world, shard, node, view, wanted));
+  const old = stale(world, view, wanted);
+  return old === undefined ? { refusals, late: false } : { refusals: [...refusals, old], late: refusals.length === 0 };
 }
 
 interface Candidate {
@@ -114,13 +131,13 @@ function passedOver(one: Candidate, best: Candidate, preferred: NodeId | undefin
 
 export function choosePromotion(world: World, shard: Shard, wanted: Wanted): Promotion {
   const { preferred } = wanted;
-  const refused = new Map<NodeId, readonly string[]>();
+  const found = new Map<NodeId, Refused>();
   const able: Candidate[] = [];
   for (const node of replicasOf(shard)) {
     const view = world.view(node.id);
-    const refusals = refusalsOf(world, shard, node, wanted);
-    refused.set(node.id, refusals);
-    if (refusals.length === 0 && view?.sequence != null)
+    const one = refused(world, shard, node, wanted);
+    found.set(node.id, one);
+    if (one.refusals.length === 0 && view?.sequence != null)
       able.push({ node, sequence: view.sequence, busy: view.busySince !== null });
   }
   const named = preferred === undefined ? able : able.filter(({ node }) => node.id === preferred);
@@ -129,13 +146,14 @@ export function choosePromotion(world: World, shard: Shard, wanted: Wanted): Pro
   const judged = replicasOf(shard).map(({ id }): Judged => {
     const one = able.find(({ node }) => node.id === id);
     const held = one?.busy === true && best !== undefined && !best.busy && preferred === undefined;
-    const refusals = held ? ['inside a SETNODES, while another one answers'] : (refused.get(id) ?? []);
+    const refusals = held ? ['inside a SETNODES, while another one answers'] : (found.get(id)?.refusals ?? []);
     const chosen = best === undefined || one === undefined || held || one === best;
     return {
       node: id,
       sequence: world.view(id)?.sequence ?? null,
       refusals,
       passedOver: chosen ? null : passedOver(one, best, preferred),
+      late: found.get(id)?.late === true,
     };
   });
   if (best === undefined) return { kind: 'hold', judged };

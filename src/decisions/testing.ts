@@ -214,6 +214,7 @@ function viewFor(words: Words, node: Node, master: Words | undefined, intended: 
     myId: flags.has('noid') ? '' : node.id,
     says,
     sequence: words.sequence,
+    fell: words.sequence < node.highest && !flags.has('noid') ? { from: node.highest, at: now - 60_000 } : null,
     version: seen,
     holds: { version: seen, fingerprint: flags.has('foreign') ? 'foreign' : lookOf(intended).fingerprint },
     holdsSince: now - 60_000,

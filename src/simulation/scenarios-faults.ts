@@ -213,6 +213,8 @@ export const faultScenarios: readonly Scenario[] = [
       stage.crashAfterSteps(1 + Math.floor(stage.between(0, 6)), stage.between(300, 3_000));
       await stage.sleep(8_000);
       if ((await stage.converged(12_000)) === undefined) return;
+      // The successor counts anew for how long the new master has been healthy.
+      await stage.sleep(6_000);
       // Whoever the successor found attached has to be good for the next failover.
       stage.kill(stage.master(0));
       await failsOver(stage, 1_500, 'killed again');
@@ -226,9 +228,11 @@ export const faultScenarios: readonly Scenario[] = [
     async play(stage) {
       stage.kill(stage.master(0));
       await failsOver(stage, 1_500, 'killed');
-      await stage.sleep(stage.between(3_000, 8_000));
+      const lived = stage.between(2_000, 9_000);
+      await stage.sleep(lived);
       stage.kill(stage.master(0));
-      await failsOver(stage, 2_500, 'killed again');
+      // Healthy for 5 s it is replaced at once, otherwise 10 s after the failover before.
+      await failsOver(stage, lived > 6_500 ? 1_500 : 12_000 - lived, 'killed again');
       await stage.sleep(3_000);
     },
   },

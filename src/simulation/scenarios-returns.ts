@@ -46,7 +46,7 @@ export const returnScenarios: readonly Scenario[] = [
       stage.heal(first);
       // The next promotion is beyond what it holds.
       const reached = first.snapshot().data.length;
-      await stage.sleep(stage.between(4_000, 7_000) + reached);
+      await stage.sleep(stage.between(7_000, 10_000) + reached);
       const second = await replaceMaster(stage, stage.between(1_000, 3_000));
       stage.start(first);
       await stage.sleep(stage.between(1_000, 5_000));
