@@ -38,6 +38,11 @@ export interface NodeOptions {
 }
 
 const CRASH_CODE = 139;
+/**
+ * What SETNODES still has to do once its replication thread runs. That thread asks its new master and applies what it
+ * gets meanwhile, within EXEC too, so what comes behind SETNODES may read a number beyond that of the attach.
+ */
+const REST_OF_A_CHANGE = 3;
 const ANY_ADDRESS = ['0.0.0.0', '::'];
 
 export class EmulatedNode implements Core {
@@ -235,7 +240,7 @@ export class EmulatedNode implements Core {
     const start = () => {
       this.settings.record('slaveof', `${host} ${port}`);
       this.#replication = new Replication(this, this, host, port);
-      done();
+      this.after(REST_OF_A_CHANGE * this.random.next(), done);
     };
     if (this.#replication === undefined) start();
     else this.#replication.stop(start);

@@ -309,6 +309,46 @@ test('a promotion in one transaction tells the very sequence it starts from', ()
   assert.match(String(replies[1]), /role:master\r\n.*master_repl_offset:10\r\n/s);
 });
 
+/** `MULTI; INFO; SETNODES; INFO; EXEC`: the number before and the one behind. */
+function toldInOneBreath(world: World, port: number, version: number, ...lines: readonly string[]): readonly number[] {
+  const info = ['INFO', 'replication'];
+  const told = ['CLUSTERX', 'SETNODES', lines.join('\n'), String(version)];
+  for (const words of [['MULTI'], info, told, info, ['EXEC']]) world.post(port, words);
+  for (let i = 0; i < 4; i++) world.read(port);
+  const replies = world.read(port);
+  assert.ok(Array.isArray(replies) && replies[1] === '+OK');
+  return [replies[0], replies[2]].map((text) => Number(/master_repl_offset:(\d+)/.exec(String(text))?.[1]));
+}
+
+test('a node begins to follow within SETNODES: what comes behind it may read a number beyond that of the attach', () => {
+  const world = pair();
+  fill(world, A, 10, 'k');
+  level(world, B, 10);
+  tell(world, B, 2, master(A, '0-16383'), master(B));
+  fill(world, A, 5, 'more');
+  assert.deepEqual(toldInOneBreath(world, B, 3, master(A, '0-16383'), slave(B, A)), [10, 15]);
+});
+
+test('a replica that is moved goes on applying what its old master sends until its thread has ended', () => {
+  const world = pair();
+  world.add(C);
+  fill(world, A, 10, 'k');
+  level(world, B, 10);
+  world.post(B, ['MULTI'], 'breath');
+  world.post(B, ['INFO', 'replication'], 'breath');
+  world.post(B, ['CLUSTERX', 'SETNODES', `${master(C, '0-16383')}\n${slave(B, C)}`, '2'], 'breath');
+  world.post(B, ['INFO', 'replication'], 'breath');
+  world.post(B, ['EXEC'], 'breath');
+  world.run(1);
+  fill(world, A, 3, 'late');
+  for (let i = 0; i < 4; i++) world.read(B, 'breath');
+  const replies = String(world.read(B, 'breath'));
+  assert.deepEqual(
+    [...replies.matchAll(/master_repl_offset:(\d+)/g)].map(([, number]) => number),
+    ['10', '13'],
+  );
+});
+
 test('with use-rsid-psync the history entry comes behind what the transaction told', () => {
   const world = pair({ 'use-rsid-psync': 'yes' });
   const before = Number(world.info(A).get('master_repl_offset'));
