@@ -69,6 +69,18 @@ test('an answer: up, and freshness is that of the question', () => {
   assert.deepEqual([watch.askedAt, watch.answeredAt, watch.since], [998, 1_000, 1_000]);
 });
 
+test('whom a replica follows: worth a decision when it changes, and nothing of a master', () => {
+  const watch = known();
+  const first = { host: '10.0.0.1', port: 7000 };
+  answer(watch, { ...slave, masterHost: first.host, masterPort: first.port });
+  assert.deepEqual(watch.follows, first);
+  assert.equal(answer(watch, { at: 2_000, ...slave, masterHost: first.host, masterPort: first.port }), false);
+  assert.equal(answer(watch, { at: 3_000, ...slave, masterHost: first.host, masterPort: 7001 }), true);
+  assert.deepEqual(watch.follows, { ...first, port: 7001 });
+  answer(watch, { at: 4_000 });
+  assert.equal(watch.follows, null);
+});
+
 test('a quiet node changes nothing that a decision hangs on: a sequence that only rises is no change', () => {
   const watch = known();
   answer(watch, { at: 1_000 });

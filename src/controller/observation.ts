@@ -8,6 +8,7 @@ import type { ImportingJob, MigratingJob } from '../kvrocks/commands/cluster-inf
 import type { ProbeRecord } from '../kvrocks/probe-record.ts';
 import type { ConnectionEnd } from '../kvrocks/question.ts';
 import type { Duration, Instant } from '../runtime/runtime.ts';
+import type { Address } from '../topology/address.ts';
 import type { NodeId, Sequence, Version } from '../topology/ids.ts';
 
 export interface Learned {
@@ -67,6 +68,7 @@ export class NodeWatch implements NodeView {
   aged: Sequence = 0;
   version: Version | null = null;
   link: NodeView['link'] = null;
+  follows: Address | null = null;
   linkUpAt: Instant = Number.NEGATIVE_INFINITY;
   linkDownAt: Instant | null = null;
   lostAt: Instant | null = null;
@@ -173,6 +175,7 @@ export class NodeWatch implements NodeView {
       this.link = link;
       changed = true;
     }
+    changed = this.#follow(says === 'slave' ? record.masterHost : '', record.masterPort) || changed;
     if (link === 'up') {
       this.linkUpAt = record.askedAt;
       this.linkDownAt = null;
@@ -197,6 +200,13 @@ export class NodeWatch implements NodeView {
     this.migrating = migrating;
     this.importing = importing;
     return changed;
+  }
+
+  #follow(host: string, port: number): boolean {
+    const known = this.follows;
+    if (host === (known?.host ?? '') && (known === null || port === known.port)) return false;
+    this.follows = host === '' ? null : { host, port };
+    return true;
   }
 
   /** Its own number: before its id was read it may be another node's. */

@@ -195,6 +195,7 @@ export class Supervisor {
       dampedSince: (shard) => this.#traces.dampedSince(shard),
       brake: false,
       peers: (shard) => this.#peersView(shard),
+      toldAgainAt: (node) => this.#traces.toldAgainAt(node),
       lateCommit: (shard) => this.#traces.lateCommit(shard),
       found: (node) => this.#found.get(node),
       fresh: this.#fresh,
@@ -421,7 +422,7 @@ export class Supervisor {
     switch (written.kind) {
       case 'written':
         this.#fault = undefined;
-        this.#accept(before, after, events, proposal.crashes);
+        this.#accept(before, after, events, proposal);
         waiting?.resolve(after);
         return;
       case 'overtaken':
@@ -443,14 +444,14 @@ export class Supervisor {
     return new Promise((resolve) => this.#context.runtime.timers.after(delay, resolve));
   }
 
-  #accept(before: Intended, after: Intended, events: readonly ClusterEvent[], crashes: Proposal['crashes']): void {
+  #accept(before: Intended, after: Intended, events: readonly ClusterEvent[], proposal: Proposal): void {
     if (this.#closed) return;
     const now = this.#context.runtime.clock.now();
     this.#intended = after;
     this.#committedAt = now;
     this.#fresh = randomText(this.#markers, 24);
     if (after.cluster.version > before.cluster.version) this.#overwrite = false;
-    this.#traces.committed(before, after, crashes, now);
+    this.#traces.committed(before, after, proposal, now);
     const gone = before.cluster.leaving.some((node) => !after.cluster.leaving.some((one) => one.id === node.id));
     const settled = this.#foreign !== undefined && switchoverOf(before) === undefined;
     if (this.#foreign !== undefined) this.#foreign = settled ? undefined : { ...this.#foreign, overwritten: true };
@@ -460,7 +461,7 @@ export class Supervisor {
       this.#resets.delete(node);
       this.#found.forget(node);
     }
-    for (const { shard } of crashes ?? []) {
+    for (const { shard } of proposal.crashes ?? []) {
       const late = this.#traces.lateCommit(shard);
       if (late !== undefined) this.#nodes.askNow(late.before.master);
     }

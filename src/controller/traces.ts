@@ -2,8 +2,8 @@
 import type { LateCommit, Proposal, Trace, World } from '../decisions/world.ts';
 import type { Intended, Operation, OperationId } from '../operations/intended.ts';
 import type { Duration, Instant } from '../runtime/runtime.ts';
-import { shardOf } from '../topology/cluster.ts';
-import type { ShardId } from '../topology/ids.ts';
+import { nodeOf, shardOf } from '../topology/cluster.ts';
+import type { NodeId, ShardId } from '../topology/ids.ts';
 
 /** A promotion that is sent by then, from the break, takes writes before its master could have come back unnoticed. */
 const TOLD_BY: Duration = 950;
@@ -17,6 +17,7 @@ export class Traces {
   readonly #traces = new Map<OperationId, Trace>();
   readonly #damped = new Map<ShardId, Instant>();
   readonly #late = new Map<ShardId, LateCommit>();
+  readonly #again = new Map<NodeId, Instant>();
   /** Phases that were committed before this process watched count from here. */
   readonly #watchingSince: Instant;
 
@@ -32,6 +33,10 @@ export class Traces {
   /** A failover of this shard whose commit came late, while nobody was told. */
   lateCommit(shard: ShardId): LateCommit | undefined {
     return this.#late.get(shard);
+  }
+
+  toldAgainAt(node: NodeId): Instant {
+    return this.#again.get(node) ?? Number.NEGATIVE_INFINITY;
   }
 
   /** A node is being told something: what is committed is out. */
@@ -61,7 +66,12 @@ export class Traces {
   }
 
   /** What was proposed is committed since `now`. A phase begins with nothing known. */
-  committed(before: Intended, after: Intended, crashes: Proposal['crashes'], now: Instant): void {
+  committed(
+    before: Intended,
+    after: Intended,
+    { crashes, again }: Pick<Proposal, 'crashes' | 'again'>,
+    now: Instant,
+  ): void {
     // Whatever it is about, it was decided knowing of these.
     this.#late.clear();
     for (const { shard, brokeAt } of crashes ?? []) {
@@ -72,6 +82,8 @@ export class Traces {
       const old = before.operations.find((one) => one.id === operation.id);
       if (beganAnew(old, operation)) this.#traces.set(operation.id, { phaseAt: now });
     }
+    for (const node of again ?? []) this.#again.set(node, now);
+    for (const node of this.#again.keys()) if (nodeOf(after.cluster, node) === undefined) this.#again.delete(node);
     for (const { id, damping } of after.cluster.shards) {
       if (damping === null) this.#damped.delete(id);
       // A failover sets another value also where the level stays.

@@ -23,6 +23,7 @@ import { decideExactPromotions, decideRejoins } from './rejoin.ts';
 import { carries, playsItsRole } from './seen.ts';
 import { decideSwitchover } from './switchovers.ts';
 import { tellingWakesAt, type Want, wants } from './telling.ts';
+import { decideUnlinked, followsItsMaster } from './unlinked.ts';
 import { DETECTION, type Proposal, soonest, type World } from './world.ts';
 
 /** What the decision needs beyond the world: results of jobs, an operator's word, the age of the stored floors. */
@@ -58,6 +59,7 @@ function settled(world: World): boolean {
         world.view(node.id)?.state === 'up' &&
         carries(world, node) &&
         playsItsRole(world, shard, node) &&
+        followsItsMaster(world, shard, node.id) &&
         world.view(node.id)?.link !== 'down',
     ),
   );
@@ -76,6 +78,7 @@ export function decide(world: World, circumstances: Circumstances): Decision {
   const switchover = decideSwitchover(world);
   const moves = decideMoves(world);
   const leaving = decideLeaving(world, circumstances.resetDone);
+  const unlinked = decideUnlinked(world);
   const proposal =
     failovers.proposal ??
     decideExactPromotions(world) ??
@@ -86,6 +89,7 @@ export function decide(world: World, circumstances: Circumstances): Decision {
     decideRejoins(world) ??
     leaving.proposal ??
     decideDrift(world, circumstances.overwrite) ??
+    unlinked.proposal ??
     damping.proposal ??
     floorIsDue(world, failovers.reports, circumstances.committedAt);
   return {
@@ -99,7 +103,14 @@ export function decide(world: World, circumstances: Circumstances): Decision {
     },
     reports: failovers.reports,
     moveWaitsFor: moves.waitingFor,
-    wakeAt: soonest(failovers.wakeAt, damping.wakeAt, switchover.wakeAt, moves.wakeAt, tellingWakesAt(world)),
+    wakeAt: soonest(
+      failovers.wakeAt,
+      damping.wakeAt,
+      switchover.wakeAt,
+      moves.wakeAt,
+      unlinked.wakeAt,
+      tellingWakesAt(world),
+    ),
     settled: settled(world),
   };
 }

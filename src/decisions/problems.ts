@@ -11,6 +11,7 @@ import { handedOver, type ShardReport } from './failover.ts';
 import { lostData } from './liveness.ts';
 import { choosePromotion, whyNot } from './promotion.ts';
 import { heirOf } from './switchovers.ts';
+import { unlinked } from './unlinked.ts';
 import { DETECTION, type NodeView, type World } from './world.ts';
 
 export interface Finding {
@@ -201,7 +202,18 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
           command: command === null ? null : onNode(world, node.id, command.replace(/^redis-cli /, '')),
         });
       }
-      push(unlinkedFinding(world, shard, node, view));
+      const apart = unlinked(world, shard, node);
+      if (apart?.kind === 'elsewhere') {
+        push({
+          code: 'FOLLOWS_ANOTHER',
+          severity: 'error',
+          shard: shard.id,
+          node: node.id,
+          message: `${node.id} carries the committed topology and follows ${apart.follows}, which is not its master`,
+          waitingFor: 'it does as it is told, anew each minute',
+          command: null,
+        });
+      } else push(unlinkedFinding(world, shard, node, view));
     }
   }
   for (const node of intended.cluster.leaving) {

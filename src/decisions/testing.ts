@@ -53,6 +53,7 @@ export interface Sketch {
   /** Of the first shard. */
   readonly peers?: Partial<PeersView>;
   readonly lateCommit?: LateCommit;
+  readonly toldAgainAt?: Readonly<Record<string, number>>;
   readonly policy?: Partial<ClusterSettings>;
   readonly operations?: readonly Operation[];
   readonly pause?: Pause;
@@ -137,6 +138,7 @@ const unseen = (id: string, highest = 0): NodeView => ({
   aged: 0,
   version: null,
   link: null,
+  follows: null,
   linkUpAt: Number.NEGATIVE_INFINITY,
   linkDownAt: null,
   lostAt: null,
@@ -284,6 +286,7 @@ export function world(text: string, sketch: Sketch = {}): World {
     trace: (operation) => sketch.traces?.[operation],
     dampedSince: () => sketch.dampedSince ?? sketch.watchingSince ?? 0,
     brake: sketch.brake ?? false,
+    toldAgainAt: (node) => sketch.toldAgainAt?.[node] ?? Number.NEGATIVE_INFINITY,
     peers: (shard) => ({ ...NO_PEERS, ...(shard === shardId(0) ? sketch.peers : {}) }),
     lateCommit: (shard) => (shard === shardId(0) ? sketch.lateCommit : undefined),
     found: (node) => sketch.found?.[node],

@@ -6,6 +6,7 @@
 import type { Intended, OperationId } from '../operations/intended.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
 import type { Instant } from '../runtime/runtime.ts';
+import type { Address } from '../topology/address.ts';
 import type { Shard } from '../topology/cluster.ts';
 import type { NodeId, Sequence, ShardId, Version } from '../topology/ids.ts';
 import type { SlotRange } from '../topology/slots.ts';
@@ -85,6 +86,8 @@ export interface NodeView {
   /** -1: it has no topology; null: not known. */
   readonly version: Version | null;
   readonly link: 'up' | 'down' | 'sync' | null;
+  /** The master that it says it follows; null: none, or not known. */
+  readonly follows: Address | null;
   /** When a link was last seen up; -Infinity if never. */
   readonly linkUpAt: Instant;
   /** The first answer that said down since it was seen up; null while up. */
@@ -180,6 +183,8 @@ export interface World {
   /** So much fell silent at once that this process takes itself for the one that is cut off. */
   readonly brake: boolean;
   readonly peers: (shard: ShardId) => PeersView;
+  /** When a version was last committed to tell this node anew what it has but does not do; -Infinity if never. */
+  readonly toldAgainAt: (node: NodeId) => Instant;
   /** Set for as long as nobody was told; a process that did not make the commit has none. */
   readonly lateCommit: (shard: ShardId) => LateCommit | undefined;
   /** What jobs have found out about a node. */
@@ -201,6 +206,8 @@ export interface World {
 export interface Proposal {
   readonly next: Intended;
   readonly events: readonly Happening[];
+  /** Nodes for whose sake it is a new version, though their text is the same. */
+  readonly again?: readonly NodeId[];
   /** Masters that it replaces since they crashed: where the commit takes too long they are asked once more. */
   readonly crashes?: readonly { readonly shard: ShardId; readonly brokeAt: Instant }[];
 }
