@@ -6,7 +6,7 @@ import type { Move } from '../operations/move.ts';
 import { fingerprint } from '../topology/fingerprint.ts';
 import { releasingText } from '../topology/text.ts';
 import { decideDrift, drift } from './drift.ts';
-import { entry, NOW, type Sketch, seeing, VERSION, world } from './testing.ts';
+import { entry, NOW, nodeAt, type Sketch, seeing, VERSION, world } from './testing.ts';
 import type { World } from './world.ts';
 
 const pair = (words: string, sketch: Sketch = {}) => world(`a master 9 | b replica 9 ${words}`, sketch);
@@ -34,6 +34,15 @@ test('another topology above ours, whatever it once was, proves nothing', () => 
   const seen = seeing(pair(''), 'b', { version: 20, holds: { version: 20, fingerprint: 'before' } });
   assert.equal(drift(seen, 'b').kind, 'foreign');
   assert.equal(raised(seen), undefined);
+});
+
+test('a foreign topology is overwritten on an operator’s word: who was under it is unproven, as it may have been master', () => {
+  const under = world(`a master 9 foreign:${VERSION + 5} | b replica 9 foreign:${VERSION + 5} | c replica 9`);
+  const next = decideDrift(under, true)?.next ?? assert.fail();
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((id) => nodeAt(next, id).proof === null),
+    [false, true, false],
+  );
 });
 
 test('a foreign topology above ours is neither obeyed nor overwritten, until an operator says which one holds', () => {

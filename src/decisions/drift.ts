@@ -4,7 +4,7 @@
  * ours is named and left alone until an operator says which one holds.
  */
 import { lookOf, meantFor, nextVersion, switchoverOf } from '../operations/intended.ts';
-import { type LeavingNode, type Node, nodesOf, type Shard } from '../topology/cluster.ts';
+import { type Cluster, type LeavingNode, type Node, nodesOf, type Shard } from '../topology/cluster.ts';
 import { fingerprint } from '../topology/fingerprint.ts';
 import type { NodeId, Version } from '../topology/ids.ts';
 import { releasingText } from '../topology/text.ts';
@@ -96,7 +96,7 @@ export function decideDrift(world: World, overwrite: boolean): Proposal | undefi
   const { intended } = world;
   if (intended.pause !== null || switchoverOf(intended) !== undefined) return undefined;
   let seen: Version = -1;
-  const healed: { node: NodeId; what: string }[] = [];
+  const healed: { node: NodeId; what: string; foreign: boolean }[] = [];
   for (const { id } of [...nodesOf(intended.cluster), ...intended.cluster.leaving]) {
     if (!meantFor(intended, id)) continue;
     const found = drift(world, id);
@@ -104,18 +104,33 @@ export function decideDrift(world: World, overwrite: boolean): Proposal | undefi
     seen = Math.max(seen, found.seen);
     healed.push({
       node: id,
+      foreign: found.kind === 'foreign',
       what: found.kind === 'ours' ? found.what : `it carries a foreign topology, version ${found.seen}`,
     });
   }
   const first = healed[0];
   if (first === undefined) return undefined;
+  const ruled = new Set(healed.filter(({ foreign }) => foreign).map(({ node }) => node));
   return {
-    next: nextVersion(intended, intended.cluster, seen),
+    next: nextVersion(intended, ruled.size === 0 ? intended.cluster : withoutProof(intended.cluster, ruled), seen),
     events: healed.map(({ node, what }) => ({
       kind: 'topology.healed',
       message: `${node} is told anew: ${what}`,
       by: 'controller',
       node,
+    })),
+  };
+}
+
+/** Under another's topology they may have followed somebody else, or been masters: only their logs tell what they hold. */
+function withoutProof(cluster: Cluster, nodes: ReadonlySet<NodeId>): Cluster {
+  return {
+    ...cluster,
+    shards: cluster.shards.map((shard) => ({
+      ...shard,
+      nodes: shard.nodes.map((node) =>
+        node.id === shard.master || !nodes.has(node.id) ? node : { ...node, proof: null, attaching: null },
+      ),
     })),
   };
 }
