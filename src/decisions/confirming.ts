@@ -45,6 +45,20 @@ function fedByTheOldMaster(world: World, shard: Shard, node: Node): boolean | un
   );
 }
 
+/**
+ * A sibling that was within its limit when its attach was committed and is beyond it before it was told: its old
+ * master came back and fed it meanwhile. Undefined: it cannot be told yet.
+ */
+export function outgrewItsAttach(world: World, shard: Shard, node: Node, view: NodeView): boolean | undefined {
+  if (node.attaching !== 'within' || view.says !== 'slave' || view.sequence === null) return false;
+  // Once it was told of this promotion it grows by what its new master writes.
+  if (view.version === null || view.version >= newestEntry(shard).version) return false;
+  const verdict = mayFollow(shard, node, view.sequence, 0);
+  if (verdict.may || verdict.why !== 'diverged') return false;
+  const fed = fedByTheOldMaster(world, shard, node);
+  return fed === undefined ? undefined : !fed;
+}
+
 function breathIsLost(world: World, view: NodeView): boolean {
   return view.busySince === null && world.now >= Math.max(view.holdsSince, world.watchingSince) + UNANSWERED;
 }

@@ -191,6 +191,12 @@ test('proven only once its link was seen up, it carries the version, and its bre
   assert.equal(decideRejoins(seeing(seen, 'a', { attached: null, holdsSince: NOW - 500 })), undefined);
 });
 
+test('fed on by its old master before it was told: away, unless that one follows already and within its limit', () => {
+  const seen = seeing(member('1100 proof:1 attaching:within'), 'a', { version: 4, link: 'down' });
+  assert.deepEqual(commit(seen).kinds, ['node.away']);
+  assert.equal(decideRejoins(seeing(seen, 'a', { sequence: 1_000 })), undefined);
+});
+
 test('carries its attach, and the answer never came: its log is asked, from where it surely was the shard’s', () => {
   const seen = seeing(member('1100 proof:1 attaching:within attached:1000', REPLICA), 'a', { attached: null });
   assert.equal(decideRejoins(seen), undefined);

@@ -11,6 +11,7 @@ import { type LeavingNode, type Node, type Shard, shardOf } from '../topology/cl
 import { fingerprint } from '../topology/fingerprint.ts';
 import type { NodeId, Sequence, Version } from '../topology/ids.ts';
 import { namedReplicas, releasingText } from '../topology/text.ts';
+import { outgrewItsAttach } from './confirming.ts';
 import { attachGuard, fencedAsSlave } from './copies.ts';
 import { lostData } from './liveness.ts';
 import { carries } from './seen.ts';
@@ -121,6 +122,7 @@ function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
       ? { ...common, purpose: 'promote', guard: 'none', breath: true, urgent: true }
       : { ...common, purpose: 'update', guard: 'none', breath: false, urgent: open !== undefined };
   }
+  if (outgrewItsAttach(world, shard, node, view) !== false) return undefined;
   const attach = { ...common, purpose: 'attach', breath: true, urgent: false } as const;
   if (node.copy === null || view.says === 'slave') return { ...attach, guard: 'may-follow' };
   // Told a moment too early it would be let in by its number, whatever it holds.
