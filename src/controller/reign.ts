@@ -22,6 +22,7 @@ import type { Peers } from './peers.ts';
 import { Pulse, SILENT_FOR } from './pulse.ts';
 import { decode, METADATA_PREFIX, parseKey, STATE_PREFIX, stateKey } from './records.ts';
 import { notFound, Refusal } from './refusal.ts';
+import { Silences } from './silences.ts';
 import { Supervisor, type SupervisorContext } from './supervisor.ts';
 
 export interface ReignContext {
@@ -69,6 +70,7 @@ export class Reign {
   readonly #context: ReignContext;
   readonly #foreign: ForeignWrites;
   readonly #pulse = new Pulse();
+  readonly #silences = new Silences();
   #ended = false;
 
   constructor(context: ReignContext, leadership: Leadership) {
@@ -184,6 +186,7 @@ export class Reign {
       random,
       log,
       spread,
+      silences: this.#silences,
       asked: () => this.#pulse.beat(),
       deposed: (why) => {
         log.error({ cluster: owner, why }, 'a cluster was changed behind this controller');

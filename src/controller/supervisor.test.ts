@@ -8,6 +8,7 @@ import type { Committed, Store, Write } from '../store/port.ts';
 import { pause } from './changes.ts';
 import { History } from './history.ts';
 import { stateKey } from './records.ts';
+import { Silences } from './silences.ts';
 import { Supervisor, type SupervisorContext } from './supervisor.ts';
 
 /** A supervisor whose nodes never answer, over a store that answers commits as it is told. */
@@ -39,6 +40,7 @@ function supervised(changes: Partial<SupervisorContext> = {}) {
     random: seededRandom(1),
     log: { info: log, warn: log, error: log },
     spread: 0,
+    silences: new Silences(),
     asked: () => {},
     deposed: (why) => void said.push(`deposed: ${why}`),
     overtaken: () => void said.push('overtaken'),

@@ -193,7 +193,7 @@ export class Supervisor {
       view: (node) => this.#nodes.watchOf(node),
       trace: (operation) => this.#traces.get(operation),
       dampedSince: (shard) => this.#traces.dampedSince(shard),
-      brake: false,
+      brake: this.#context.silences.brake,
       peers: (shard) => this.#peersView(shard),
       toldAgainAt: (node) => this.#traces.toldAgainAt(node),
       lateCommit: (shard) => this.#traces.lateCommit(shard),

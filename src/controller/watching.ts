@@ -9,12 +9,13 @@ import type { Connection } from '../kvrocks/connection.ts';
 import type { Intended } from '../operations/intended.ts';
 import type { Duration, Instant, Runtime } from '../runtime/runtime.ts';
 import { type Address, sameAddress } from '../topology/address.ts';
-import { newestEntry, nodeOf, nodesOf } from '../topology/cluster.ts';
-import type { NodeId } from '../topology/ids.ts';
+import { clusterKey, newestEntry, nodeOf, nodesOf } from '../topology/cluster.ts';
+import type { NodeId, ShardId } from '../topology/ids.ts';
 import type { Log } from './log.ts';
 import { NodeWatch } from './observation.ts';
 import { Outbox } from './outbox.ts';
 import { Prober } from './prober.ts';
+import type { Silences } from './silences.ts';
 
 interface Watched {
   readonly watch: NodeWatch;
@@ -30,6 +31,8 @@ export interface WatchingContext {
   readonly log: Log;
   /** The first probes are spread over this: 0 for a cluster that somebody waits for. */
   readonly spread: Duration;
+  /** Of all clusters, this one's among them. */
+  readonly silences: Silences;
   /** A node was asked. */
   asked(): void;
   /** Leadership surely holds for a while longer. */
@@ -80,12 +83,24 @@ export class Watching {
     for (const [id, node] of this.#nodes) {
       const still = wanted.get(id);
       if (still !== undefined && sameAddress(still.address, node.address)) continue;
-      unwatch(node);
-      this.#nodes.delete(id);
+      this.#unwatch(id, node);
       gone.push(id);
     }
     for (const [id, { address, highest }] of wanted) if (!this.#nodes.has(id)) this.#watchNode(id, address, highest);
     return gone;
+  }
+
+  #unwatch(id: NodeId, node: Watched): void {
+    node.prober.close();
+    node.outbox.close();
+    this.#nodes.delete(id);
+    this.#context.silences.unwatched(this.#nameOf(id));
+  }
+
+  /** Unique over all clusters. */
+  #nameOf(of: NodeId | ShardId): string {
+    const { namespace, name } = this.#on.intended().cluster;
+    return `${clusterKey(namespace, name)}/${of}`;
   }
 
   /** Every node is read again, whole, and asked. */
@@ -120,8 +135,7 @@ export class Watching {
   }
 
   close(): void {
-    for (const node of this.#nodes.values()) unwatch(node);
-    this.#nodes.clear();
+    for (const [id, node] of this.#nodes) this.#unwatch(id, node);
   }
 
   /** What a commit changes in what is believed of the nodes. */
@@ -179,11 +193,14 @@ export class Watching {
         this.#contained(() => {
           const before = watch.state;
           watch.failed(why, begunAt, wasOpen, clock.now(), clock.wall());
+          this.#noteSilence(watch);
           this.#noteState(watch, before);
           this.#on.seen();
         }),
       stalled: () => this.#on.stalled(clock.now()),
     });
+    const shard = nodeOf(this.#on.intended().cluster, id)?.shard.id ?? id;
+    this.#context.silences.watched(this.#nameOf(id), this.#nameOf(shard));
     this.#nodes.set(id, { watch, prober, outbox, address, readAt: clock.now() });
   }
 
@@ -201,7 +218,9 @@ export class Watching {
     if (node === undefined) return;
     const { watch } = node;
     const before = watch.state;
+    const wasSilent = watch.brokeAt !== null;
     const changed = watch.answered(record, this.#context.runtime.clock.wall());
+    if (wasSilent || watch.brokeAt !== null) this.#noteSilence(watch);
     if (record.answeredAt - node.readAt > READ_EVERY) this.#read(node, false);
     // A node that woke between our questions has answered the probe and not who it is.
     else if (watch.myId === null || (watch.version !== null && watch.version !== (watch.holds?.version ?? -1)))
@@ -236,6 +255,11 @@ export class Watching {
     this.#on.seen();
   }
 
+  #noteSilence(watch: NodeWatch): void {
+    if (watch.brokeAt === null) this.#context.silences.seen(this.#nameOf(watch.id));
+    else this.#context.silences.fell(this.#nameOf(watch.id), watch.brokeAt);
+  }
+
   #noteState(watch: NodeWatch, before: string): void {
     if (before === watch.state) return;
     const down = watch.state === 'refused' || watch.state === 'silent' || watch.state === 'garbled';
@@ -244,9 +268,4 @@ export class Watching {
     const reason = watch.reason === null ? '' : `: ${watch.reason}`;
     this.#on.happened({ kind, message: `${watch.id} is ${watch.state}${reason}`, by: 'controller', node: watch.id });
   }
-}
-
-function unwatch(node: Watched): void {
-  node.prober.close();
-  node.outbox.close();
 }
