@@ -145,6 +145,10 @@ export class ClusterClient {
     return this.controller.call<T>('POST', `${this.path}${path}`, body);
   }
 
+  patch(path: string, body: unknown): Promise<unknown> {
+    return this.controller.call('PATCH', `${this.path}${path}`, body);
+  }
+
   delete(path = ''): Promise<unknown> {
     return this.controller.call('DELETE', `${this.path}${path}`);
   }

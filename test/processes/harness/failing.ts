@@ -1,6 +1,7 @@
 /** What is waited for, and asked, where masters fail. */
 import assert from 'node:assert/strict';
-import { type ClusterClient, hasProblem } from './controller.ts';
+import type { ClusterStatus } from '../../../src/controller/status.ts';
+import type { ClusterClient } from './controller.ts';
 import type { KvNode } from './nodes.ts';
 import { until } from './processes.ts';
 import type { Scene } from './scene.ts';
@@ -89,19 +90,31 @@ export async function mayBePromoted(cluster: ClusterClient, node: KvNode, shard 
   });
 }
 
-export type Return = 'follows' | 'diverged' | 'unproven';
+/** `copied`: it held what its shard does not have, or nobody could tell, and it was copied whole. */
+export type Return = 'follows' | 'copied' | 'diverged' | 'unproven';
 
 /**
- * The old master is back: it either follows, which nothing allows unless it holds what the shard holds, or is named
- * with what to do.
+ * The old master is back: it either follows, which nothing allows unless it holds what the shard holds or was copied
+ * whole, or it is named, and an operator is waited for.
  */
 export async function backOrNamed(cluster: ClusterClient, old: KvNode): Promise<Return> {
-  const status = await cluster.until(`${old.addr} follows or is named`, ({ shards, problems }) => {
-    const node = shards.flatMap((shard) => shard.nodes).find((one) => one.addr === old.addr);
-    const follows = node?.membership === 'member' && node.in_sync && node.says === 'slave' && node.link === 'up';
-    return follows || problems.some(({ node: id, code }) => id === node?.id && /DIVERGED|UNPROVEN/.test(code));
-  });
-  return hasProblem(status, 'DIVERGED') ? 'diverged' : hasProblem(status, 'UNPROVEN') ? 'unproven' : 'follows';
+  const id = await idOf(cluster, old);
+  const ofIt = ({ problems }: ClusterStatus) =>
+    problems.filter(({ node, code }) => node === id && /DIVERGED|UNPROVEN/.test(code));
+  const status = await cluster.until(
+    `${old.addr} follows or is named`,
+    (seen) => {
+      const node = seen.shards.flatMap((shard) => shard.nodes).find((one) => one.id === id);
+      const follows = node?.membership === 'member' && node.in_sync && node.says === 'slave' && node.link === 'up';
+      const named = ofIt(seen);
+      return (follows && named.length === 0) || named.some(({ command }) => command !== null);
+    },
+    30_000,
+  );
+  const [named] = ofIt(status);
+  if (named !== undefined) return named.code === 'DIVERGED' ? 'diverged' : 'unproven';
+  const events = await cluster.events();
+  return events.some((event) => event.kind === 'node.diverged' && event.node === id) ? 'copied' : 'follows';
 }
 
 /** Does what the problem's command says: its folder is emptied, and it is copied whole. */
@@ -111,7 +124,7 @@ export async function emptied(node: KvNode): Promise<void> {
   await node.start();
 }
 
-/** Whatever became of the old master: if it was named, it is emptied as it was told, and then all is well. */
+/** Whatever became of the old master: if an operator is waited for, it is emptied, and then all is well. */
 export async function settledAgain(
   scene: Scene,
   cluster: ClusterClient,
@@ -122,6 +135,6 @@ export async function settledAgain(
   const lost = await scene.lost(cluster, ...teams);
   scene.note(`the old master ${became}; ${lost} acknowledged writes are missing`);
   if (became === 'follows') assert.equal(lost, 0);
-  else await emptied(old);
+  else if (became !== 'copied') await emptied(old);
   return became;
 }
