@@ -45,7 +45,7 @@ interface Start {
 }
 
 /** Behind what is saved already, if the log still says so; otherwise where it parted. */
-async function startOf(node: EntrySource, job: Save): Promise<Start | (Saved & { kind: 'refused' })> {
+async function startOf(node: EntrySource, job: Save): Promise<Start | Saved> {
   if (job.after !== null && (await stillThere(node, job.after, job.seal))) return { after: job.after, all: true };
   const wanted = job.from ?? 1;
   const got = await node.entries(wanted - 1, 1, true);
@@ -53,8 +53,7 @@ async function startOf(node: EntrySource, job: Save): Promise<Start | (Saved & {
     case 'unsupported':
       return { kind: 'refused', why: 'its server does not tell its log' };
     case 'beyond-the-end':
-      // It ends before the place where it parted: there is nothing that it alone holds.
-      return { after: wanted - 1, all: true };
+      return endsBefore(node);
     case 'purged':
     case 'inside-an-entry':
     case 'updates': {
@@ -71,6 +70,14 @@ async function startOf(node: EntrySource, job: Save): Promise<Start | (Saved & {
       return { after: first.sequence - 1, all };
     }
   }
+}
+
+/** Before the place where it parted: there is nothing that it alone holds. */
+async function endsBefore(node: EntrySource): Promise<Saved> {
+  const got = await node.entries(0, 1, true);
+  if (got.kind !== 'updates') throw new JobFailed('its log changed while it was read');
+  const nothing = { file: null, first: 0, records: 0, commands: 0, all: true } as const;
+  return { kind: 'saved', to: got.latestSequence, seal: '', ...nothing };
 }
 
 async function stillThere(node: EntrySource, last: Sequence, seal: string): Promise<boolean> {

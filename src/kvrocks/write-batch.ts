@@ -33,6 +33,7 @@ const KEYLESS = [3, 4];
 
 /** Undefined for what is no write batch of a node in cluster mode: then nothing is known of it. */
 export function readBatch(bytes: string): BatchContent | undefined {
+  if (bytes.length < HEADER) return undefined;
   const reader = new Bytes(bytes, HEADER);
   const keys = new Map<string, BatchKey>();
   let unnamed = false;
