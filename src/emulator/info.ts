@@ -1,4 +1,5 @@
 /** INFO: the sections of Kvrocks 2.14, each a header line and fields, parted by empty lines. */
+import type { Client } from './client.ts';
 import type { Core } from './core.ts';
 import type { Feeds } from './feeds.ts';
 import type { Replication } from './replication.ts';
@@ -24,9 +25,7 @@ export interface InfoSource {
   /** Wall-clock milliseconds. */
   readonly startedAt: number;
   readonly loading: boolean;
-  readonly clientCount: number;
-  readonly channelCount: number;
-  readonly patternCount: number;
+  readonly clients: ReadonlyMap<number, Client>;
   readonly replication: Replication | undefined;
   readonly feeds: Feeds;
 }
@@ -35,9 +34,9 @@ const sections: Readonly<Record<string, readonly [header: string, fields: (from:
   server: ['Server', server],
   clients: [
     'Clients',
-    ({ core, clientCount }) => [
+    ({ core, clients }) => [
       `maxclients:${core.settings.get('maxclients')}`,
-      `connected_clients:${clientCount}`,
+      `connected_clients:${clients.size}`,
       'monitor_clients:0',
       'blocked_clients:0',
     ],
@@ -71,12 +70,14 @@ const sections: Readonly<Record<string, readonly [header: string, fields: (from:
   rocksdb: ['RocksDB', () => []],
 };
 
+const sectionList = Object.entries(sections);
+
 /** The text of the named sections, in a fixed order; of all of them without names or with `all` or `default`. */
 export function infoText(names: readonly string[], from: InfoSource): string {
   const wanted = names.map((name) => name.toLowerCase());
   const all = wanted.length === 0 || wanted.some((name) => ['all', 'default', 'everything'].includes(name));
   const texts: string[] = [];
-  for (const [name, [header, fields]] of Object.entries(sections)) {
+  for (const [name, [header, fields]] of sectionList) {
     if (!all && !wanted.includes(name)) continue;
     texts.push([`# ${header}`, ...fields(from), ''].join('\r\n'));
   }
@@ -115,7 +116,10 @@ function server({ core, processId, startedAt }: InfoSource): readonly string[] {
   ];
 }
 
-function stats({ counters, channelCount, patternCount }: InfoSource): readonly string[] {
+function stats({ counters, clients }: InfoSource): readonly string[] {
+  const all = [...clients.values()];
+  const channels = new Set(all.flatMap((client) => [...client.channels]));
+  const patterns = new Set(all.flatMap((client) => [...client.patterns]));
   return [
     `total_connections_received:${counters.connections}`,
     `total_commands_processed:${counters.commands}`,
@@ -129,8 +133,8 @@ function stats({ counters, channelCount, patternCount }: InfoSource): readonly s
     `sync_partial_err:${counters.syncPartialError}`,
     'keyspace_hits:0',
     'keyspace_misses:0',
-    `pubsub_channels:${channelCount}`,
-    `pubsub_patterns:${patternCount}`,
+    `pubsub_channels:${channels.size}`,
+    `pubsub_patterns:${patterns.size}`,
   ];
 }
 

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { runScript } from './lua.ts';
 import { CommandReader, ReplyReader, writeCommand } from './resp-reader.ts';
 import { Settings } from './settings.ts';
+import { slotsIn } from './slot-runs.ts';
 import { HOST, World } from './testing.ts';
 import { parseTopologyText } from './topology-text.ts';
 
@@ -156,7 +157,7 @@ test('texts of topologies: what is tolerated and what is refused', () => {
   const idOf = (letter: string) => letter.repeat(40);
   const read = (text: string) => {
     const parsed = parseTopologyText(text);
-    return 'refused' in parsed ? parsed.refused : [...parsed.value.slots.keys()].length;
+    return 'refused' in parsed ? parsed.refused : slotsIn(parsed.value.slots);
   };
   assert.equal(read(`${idOf('a')} h 1 MASTER - 0-9  20 \n\n${idOf('b')} h 2 replica ${idOf('a')}\n`), 11);
   assert.equal(read(`${idOf('a')} h 1 master - -5`), 1);

@@ -217,16 +217,13 @@ export class EmulatedNode implements Core {
       this.crash('INFO: the database is closed');
       return undefined;
     }
-    const clients = [...this.clients.values()];
     return infoText(names, {
       core: this,
       counters: this.counters,
       processId: this.#options.processId,
       startedAt: this.#startedAt,
       loading: this.#loading,
-      clientCount: clients.length,
-      channelCount: new Set(clients.flatMap((client) => [...client.channels])).size,
-      patternCount: new Set(clients.flatMap((client) => [...client.patterns])).size,
+      clients: this.clients,
       replication: this.#replication,
       feeds: this.feeds,
     });

@@ -53,7 +53,10 @@ export class Settings {
 
   /** Names and values that match a glob pattern, ordered by name. */
   matching(pattern: string): readonly (readonly [string, string])[] {
-    const wanted = globOf(pattern.toLowerCase());
+    const name = pattern.toLowerCase();
+    const value = this.#values.get(name);
+    if (value !== undefined) return [[name, value]];
+    const wanted = globOf(name);
     return [...this.#values].filter(([name]) => wanted.test(name)).sort(([a], [b]) => (a < b ? -1 : 1));
   }
 

@@ -1,4 +1,5 @@
 /** The text of CLUSTERX SETNODES, read as Kvrocks 2.14 reads it, with its error texts. */
+import type { SlotRun } from './slot-runs.ts';
 import { type Parsed, SLOTS } from './slot-words.ts';
 
 export interface TextNode {
@@ -13,15 +14,30 @@ export interface TextNode {
 export interface TopologyText {
   /** Of several lines with one id the last gives the address. */
   readonly nodes: ReadonlyMap<string, TextNode>;
-  /** Slots by number, with the id that owns them. */
-  readonly slots: ReadonlyMap<number, string>;
+  /** Slots with the id that owns them, no slot twice. */
+  readonly slots: readonly SlotRun<string>[];
 }
 
 export const ID_LENGTH = 40;
 
+/** One text goes to every node of a cluster, and more than once. */
+const known = new Map<string, Parsed<TopologyText>>();
+const MOST_KNOWN = 16;
+
 export function parseTopologyText(text: string): Parsed<TopologyText> {
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const parsed = parse(text);
+  const [oldest] = known.size < MOST_KNOWN ? [] : known.keys();
+  if (oldest !== undefined) known.delete(oldest);
+  known.set(text, parsed);
+  return parsed;
+}
+
+function parse(text: string): Parsed<TopologyText> {
   const nodes = new Map<string, TextNode>();
-  const slots = new Map<number, string>();
+  const slots: SlotRun<string>[] = [];
+  const taken = new Uint8Array(SLOTS);
   const lines = text.split('\n').filter((line) => line !== '');
   if (lines.length === 0) return { refused: 'Invalid cluster nodes info' };
   for (const line of lines) {
@@ -41,13 +57,18 @@ export function parseTopologyText(text: string): Parsed<TopologyText> {
     if (kind !== 'master') return { refused: 'Invalid cluster node role' };
     if (master !== '-') return { refused: 'Invalid cluster node id' };
     nodes.set(id, { id, host, port: Number(port), role: 'master', master: '' });
-    const refused = readSlots(words, id, slots);
+    const refused = readSlots(words, id, slots, taken);
     if (refused !== undefined) return { refused };
   }
   return { value: { nodes, slots } };
 }
 
-function readSlots(words: readonly string[], id: string, slots: Map<number, string>): string | undefined {
+function readSlots(
+  words: readonly string[],
+  id: string,
+  slots: SlotRun<string>[],
+  taken: Uint8Array,
+): string | undefined {
   for (const word of words) {
     if (/^[0-9a-fA-F]{40}$/.test(word)) return 'Invalid nodes definition: Missing newline between node entries.';
     // A minus before or behind a number goes unnoticed: `-5` and `5-` are slot 5.
@@ -57,9 +78,10 @@ function readSlots(words: readonly string[], id: string, slots: Map<number, stri
     if (from === undefined || to === undefined || rest.length > 0) return 'Slot is out of range';
     if (last !== undefined && from >= to) return 'Slot is out of range';
     for (let slot = from; slot <= to; slot++) {
-      if (slots.has(slot)) return 'Slot distribution is overlapped';
-      slots.set(slot, id);
+      if (taken[slot] === 1) return 'Slot distribution is overlapped';
+      taken[slot] = 1;
     }
+    slots.push({ first: from, last: to, node: id });
   }
   return undefined;
 }

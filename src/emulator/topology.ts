@@ -4,7 +4,8 @@
  * equal no present node, the own one included.
  */
 
-import { type Parsed, rangeText, SLOTS, type SlotRange } from './slot-words.ts';
+import { nodeAt, overlaid, type SlotRuns, slotsIn } from './slot-runs.ts';
+import { type Parsed, rangeText, type SlotRange } from './slot-words.ts';
 import { parseTopologyText, type TextNode } from './topology-text.ts';
 
 export interface ClusterNode extends TextNode {
@@ -30,7 +31,7 @@ export class Topology {
   /** Masters that had slots in the last text. */
   size = 0;
   #nodes = new Map<string, ClusterNode>();
-  #table: (ClusterNode | undefined)[] = new Array(SLOTS);
+  #runs: SlotRuns<ClusterNode> = [];
   /** An id that SETSLOT named without knowing it: the entry is there, and it points to nothing. */
   #hollow = false;
 
@@ -47,7 +48,7 @@ export class Topology {
   }
 
   owner(slot: number): ClusterNode | undefined {
-    return this.#table[slot];
+    return nodeAt(this.#runs, slot);
   }
 
   /** Takes a text as the new topology; on an error nothing has changed. `isMe` finds the own line if the id is unknown. */
@@ -66,11 +67,12 @@ export class Topology {
     this.version = version;
     this.#hollow = false;
     this.#nodes = new Map([...nodes].map(([id, node]) => [id, { ...node, replicas: replicas.get(id) ?? [] }]));
-    const withSlots = new Set<string>();
-    for (const [slot, id] of slots) {
-      this.#table[slot] = this.#nodes.get(id);
-      withSlots.add(id);
-    }
+    const fresh = slots.flatMap(({ first, last, node: id }) => {
+      const node = this.#nodes.get(id);
+      return node === undefined ? [] : [{ first, last, node }];
+    });
+    this.#runs = overlaid(this.#runs, fresh);
+    const withSlots = new Set(fresh.map(({ node }) => node.id));
     this.size = [...withSlots].filter((id) => nodes.get(id)?.role === 'master').length;
     if (isMe !== undefined) {
       const own = [...nodes.values()].find(isMe);
@@ -94,11 +96,11 @@ export class Topology {
   ): void {
     this.version = version;
     for (const range of ranges) {
+      const before = this.#runs;
+      this.#runs = overlaid(before, [{ first: range.first, last: range.last, node: to }]);
       for (let slot = range.first; slot <= range.last; slot++) {
-        const from = this.#table[slot];
-        if (from === to) continue;
-        this.#table[slot] = to;
-        moved(slot, from);
+        const from = nodeAt(before, slot);
+        if (from !== to) moved(slot, from);
       }
     }
   }
@@ -114,7 +116,7 @@ export class Topology {
     this.size = 0;
     this.#hollow = false;
     this.#nodes = new Map();
-    this.#table = new Array(SLOTS);
+    this.#runs = [];
   }
 
   /** CLUSTER NODES. `wall` is shown as the time of the last ping and pong: nothing is measured. */
@@ -129,7 +131,7 @@ export class Topology {
         text += ` [${rangeText(marks.migrating.range)}->-${marks.migrating.target}]`;
       }
       if (own !== '' && marks.importing !== undefined) {
-        text += ` [${rangeText(marks.importing)}-<-${this.#table[marks.importing.first]?.id ?? ''}]`;
+        text += ` [${rangeText(marks.importing)}-<-${this.owner(marks.importing.first)?.id ?? ''}]`;
       }
       text += '\n';
     }
@@ -148,8 +150,7 @@ export class Topology {
 
   /** The lines of CLUSTER INFO that the topology tells. */
   infoText(): string {
-    let assigned = 0;
-    for (let slot = 0; slot < SLOTS; slot++) if (this.#table[slot] !== undefined) assigned += 1;
+    const assigned = slotsIn(this.#runs);
     return [
       'cluster_state:ok',
       `cluster_slots_assigned:${assigned}`,
@@ -166,7 +167,7 @@ export class Topology {
 
   /** The rows of CLUSTER SLOTS: owners with their slaves, master first. */
   rows(): readonly (SlotRange & { readonly nodes: readonly ClusterNode[] })[] {
-    return this.#runs().map(({ first, last, node }) => ({
+    return this.#runs.map(({ first, last, node }) => ({
       first,
       last,
       nodes: [node, ...node.replicas.flatMap((id) => this.#nodes.get(id) ?? [])],
@@ -215,25 +216,9 @@ export class Topology {
     return `${node.id} ${address} ${own}${role} ${wall - 1} ${wall} ${this.version} connected`;
   }
 
-  /** Runs of slots that point to one object. */
-  #runs(): readonly { first: number; last: number; node: ClusterNode }[] {
-    const runs: { first: number; last: number; node: ClusterNode }[] = [];
-    let run: { first: number; last: number; node: ClusterNode } | undefined;
-    for (let slot = 0; slot < SLOTS; slot++) {
-      const node = this.#table[slot];
-      if (run !== undefined && run.node === node) {
-        run.last = slot;
-        continue;
-      }
-      run = node === undefined ? undefined : { first: slot, last: slot, node };
-      if (run !== undefined) runs.push(run);
-    }
-    return runs;
-  }
-
   #slotTexts(): ReadonlyMap<string, string> {
     const texts = new Map<string, string>();
-    for (const run of this.#runs()) {
+    for (const run of this.#runs) {
       const before = texts.get(run.node.id);
       texts.set(run.node.id, before === undefined ? rangeText(run) : `${before} ${rangeText(run)}`);
     }
