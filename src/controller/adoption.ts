@@ -48,6 +48,15 @@ export class Adoption {
     return this.#claims.reserve(keys, owner);
   }
 
+  /** Reserves the address `to` for a node of `owner` that is at `from` so far: both may be spellings of one. */
+  async reserveInstead(owner: Owner, from: Address, to: Address): Promise<() => void> {
+    const own = await this.#claims.spellings(from);
+    const keys = (await this.#claims.spellings(to)).filter((key) => !own.includes(key));
+    const taken = this.#claims.owner(keys);
+    if (taken !== undefined) throw new Refusal('already_exists', takenBy([to], taken));
+    return this.#claims.reserve(keys, owner);
+  }
+
   /** Nodes are claimed by id, too: one that was moved to another address is still the other cluster's. */
   checkIds(owner: Owner, facts: readonly NodeFacts[]): void {
     for (const one of facts) {

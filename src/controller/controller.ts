@@ -8,6 +8,7 @@ import { randomText } from '../runtime/seeded-random.ts';
 import type { Store } from '../store/port.ts';
 import type { Address } from '../topology/address.ts';
 import type { SlotRange } from '../topology/slots.ts';
+import { changeWholeNode, proveAddress } from './address-change.ts';
 import type { Command } from './callers.ts';
 import * as changes from './changes.ts';
 import {
@@ -37,7 +38,6 @@ import { Refusal } from './refusal.ts';
 import { Registry } from './registry.ts';
 import type { Reign } from './reign.ts';
 import {
-  changeNode,
   changeSettings,
   type NodeChange,
   type SettingsChange,
@@ -273,7 +273,17 @@ export class Controller implements ControlPlane {
     change: NodeChange,
     options: WriteOptions,
   ): Promise<void> {
-    await this.#lead().change(name, options, (world) => changeNode(world, shard, node, change, options.caller.name));
+    const { address } = change;
+    const reign = this.#lead();
+    const release =
+      address === undefined ? undefined : await proveAddress(this.#runtime, reign, name, shard, node, address);
+    try {
+      const { name: by } = options.caller;
+      const supervisor = await reign.change(name, options, (world) => changeWholeNode(world, shard, node, change, by));
+      if (address !== undefined) await this.#wait(supervisor, options);
+    } finally {
+      release?.();
+    }
   }
 
   async resetNode(address: Address, password: Secret, options: WriteOptions): Promise<void> {

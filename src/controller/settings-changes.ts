@@ -5,6 +5,7 @@
  */
 import type { Happening, Proposal, World } from '../decisions/world.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
+import type { Address } from '../topology/address.ts';
 import { type Node, withNode, withShard } from '../topology/cluster.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { findShard } from './changes.ts';
@@ -123,6 +124,8 @@ export interface NodeChange {
   readonly priority?: number | undefined;
   /** Never promoted unless an operator names it. */
   readonly noFailover?: boolean | undefined;
+  /** Where it listens now: proven by its id, and a new version. */
+  readonly address?: Address | undefined;
 }
 
 function nodeWords(before: Node, after: Node): string {
