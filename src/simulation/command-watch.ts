@@ -169,11 +169,13 @@ export class CommandWatch {
     return machine.id;
   }
 
-  /** It owns no slot by its own topology, so no client's write can be lost by it. */
+  /** It follows nobody and owns no slot by its own topology, so no client's write can be lost by it. */
   #wiped(machine: Machine, what: string): void {
     const topology = machine.core?.cluster.topology;
     this.#world.note(`${what} to ${machine.name}`);
     if (topology === undefined || !topology.known) return;
+    if (machine.core?.isSlave === true)
+      this.#committed.break('only the fenced are emptied', `${what} to ${machine.name}, which is a slave`);
     for (let slot = 0; slot < 16_384; slot++) {
       if (topology.self === undefined || topology.owner(slot) !== topology.self) continue;
       this.#committed.break('only the fenced are emptied', `${what} to ${machine.name}, which serves slot ${slot}`);

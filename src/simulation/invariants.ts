@@ -205,6 +205,10 @@ export class Invariants implements Observer, Committed {
     }
   }
 
+  fenced(token: string): void {
+    this.break('only the leader commits', `under ${token}`);
+  }
+
   sent(sender: ControllerHost, machine: Machine, bytes: string): void {
     this.commands.sent(sender, machine, bytes);
   }

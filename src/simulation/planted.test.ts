@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { planted, plants } from './planted.ts';
+import { planted } from './planted.ts';
+import { plants } from './plants.ts';
 
 for (const plant of plants) {
   test(`found within ${plant.seeds} seeds of ${plant.scenario}: ${plant.name}`, async () => {

@@ -1,13 +1,17 @@
 /**
  * Defects put into the product on purpose, to see that the simulation finds them. Each is a change of source text, made
- * while the module is loaded: a run under a defect gets a whole copy of the product of its own, beside the sound one.
+ * while the module is loaded. All defects are in one copy of the product, beside the sound one, and one at a time is
+ * switched on in it: a copy for each would take longer to load than to try.
  */
 import { registerHooks } from 'node:module';
+import { plants } from './plants.ts';
 
-interface Edit {
+export interface Edit {
   /** Below src/. */
   readonly file: string;
+  /** An expression that stands there once. */
   readonly find: string;
+  /** What stands there under the defect; or, with PLANTED in it, the text for both. */
   readonly replace: string;
 }
 
@@ -22,110 +26,29 @@ export interface Plant {
   readonly seeds: number;
 }
 
-/** The check at the commit would hold back what is planted before it: here the watch from outside has to see it. */
-const UNCHECKED: Edit = {
-  file: 'checks/promises.ts',
-  find: 'if (before === undefined) return broken;',
-  replace: 'if (before === undefined || broken.length === 0) return broken;',
-};
-
-export const plants: readonly Plant[] = [
-  {
-    name: 'a version is used again',
-    edits: [
-      UNCHECKED,
-      {
-        file: 'operations/intended.ts',
-        find: 'Math.max(intended.cluster.version, seen) + 1',
-        replace: 'Math.max(intended.cluster.version, seen)',
-      },
-    ],
-    scenario: 'master-killed',
-    promise: 'a version is spent once',
-    seeds: 1,
-  },
-  {
-    name: 'the least advanced is promoted',
-    edits: [{ file: 'decisions/promotion.ts', find: 'sequence > best.sequence', replace: 'sequence < best.sequence' }],
-    scenario: 'master-killed-two-replicas',
-    promise: 'the most advanced is promoted',
-    seeds: 12,
-  },
-  {
-    name: 'the ends of a running move are told',
-    edits: [
-      {
-        file: 'operations/intended.ts',
-        find: "(move) => move.phase === 'migrating' && ",
-        replace: '(move) => move.failures < 0 && ',
-      },
-    ],
-    scenario: 'version-raised-while-a-move-runs',
-    promise: 'the ends of a running move hear nothing',
-    seeds: 12,
-  },
-  {
-    name: 'the replica is told the drained version',
-    edits: [
-      {
-        file: 'operations/intended.ts',
-        find: 'switchover.from !== node)',
-        replace: 'switchover.from !== node && switchover.to !== node)',
-      },
-    ],
-    scenario: 'switchover-under-write-load',
-    promise: 'a drained version is for the old master alone',
-    seeds: 2,
-  },
-  {
-    name: 'anybody may follow',
-    edits: [
-      { file: 'topology/lineage.ts', find: 'if (sequence > smallest)', replace: 'if (sequence > smallest * 1e9)' },
-    ],
-    scenario: 'old-master-wrote-while-isolated',
-    promise: 'replicas are copies',
-    seeds: 12,
-  },
-  {
-    name: 'the swap does not wait for the replica',
-    edits: [
-      {
-        file: 'decisions/switchovers.ts',
-        find: 'if (trace.reached !== undefined && trace.reached >= drained.sequence)',
-        replace: 'if (drained.sequence >= 0)',
-      },
-    ],
-    scenario: 'switchover-behind-a-slow-link',
-    promise: 'no acknowledged write is lost',
-    seeds: 12,
-  },
-  {
-    name: 'a pause is taken for a death',
-    edits: [
-      { file: 'operations/settings.ts', find: 'tolerance: 3_000', replace: 'tolerance: 300' },
-      { file: 'decisions/world.ts', find: 'witnessSilence: 4', replace: 'witnessSilence: 0' },
-      { file: 'decisions/liveness.ts', find: 'master.timeouts < 2', replace: 'master.timeouts < 1' },
-    ],
-    scenario: 'master-pauses-briefly',
-    promise: 'the scenario',
-    seeds: 12,
-  },
-];
-
 const SOURCES = new URL('..', import.meta.url).href;
-const MARK = '?planted=';
+const MARK = '?planted';
+/** Nothing is planted there: one copy of these serves all. */
+const SOUND = ['emulator/', 'runtime/'];
+const SWITCH = 'plantedDefect';
 
-/** The source of a module under a defect. Throws where the text to be changed is not there any more. */
-function changed(url: string, source: string): string {
-  const at = url.indexOf(MARK);
-  const plant = plants[Number(url.slice(at + MARK.length))];
-  const file = url.slice(SOURCES.length, at);
+/** What could not be planted, since the text to be changed is not there any more. */
+const stale = new Map<Plant, string>();
+
+/** The source of a module with every defect in it. */
+function changed(file: string, source: string): string {
   let text = source;
-  for (const edit of plant?.edits ?? []) {
-    if (edit.file !== file) continue;
-    if (!text.includes(edit.find)) throw new Error(`planted "${plant?.name}": ${file} has no ${edit.find}`);
-    text = text.replace(edit.find, edit.replace);
-  }
+  plants.forEach((plant, number) => {
+    for (const edit of plant.edits) {
+      if (edit.file !== file) continue;
+      if (!text.includes(edit.find)) stale.set(plant, `${file} has no ${edit.find}`);
+      const on = `(globalThis.${SWITCH} === ${number})`;
+      const both = edit.replace.includes('PLANTED')
+        ? edit.replace.replaceAll('PLANTED', on)
+        : `(!${on} ? (${edit.find}) : (${edit.replace}))`;
+      text = text.replace(edit.find, () => both);
+    }
+  });
   return text;
 }
 
@@ -137,28 +60,36 @@ function hook(): void {
   registerHooks({
     resolve(specifier, context, next) {
       const resolved = next(specifier, context);
-      const parent = context.parentURL ?? '';
-      const at = parent.indexOf(MARK);
-      if (at < 0 || !resolved.url.startsWith(SOURCES) || resolved.url.includes(MARK)) return resolved;
-      return { ...resolved, url: resolved.url + parent.slice(at) };
+      const within = context.parentURL?.endsWith(MARK) === true && resolved.url.startsWith(SOURCES);
+      if (!within || SOUND.some((room) => resolved.url.startsWith(SOURCES + room))) return resolved;
+      return { ...resolved, url: resolved.url + MARK };
     },
     load(url, context, next) {
-      if (!url.includes(MARK)) return next(url, context);
-      const { source } = next(url.slice(0, url.indexOf(MARK)), context);
+      if (!url.endsWith(MARK)) return next(url, context);
+      const path = url.slice(0, -MARK.length);
+      const { source } = next(path, context);
       const text = typeof source === 'string' ? source : new TextDecoder().decode(source ?? undefined);
-      return { format: 'module-typescript', source: changed(url, text), shortCircuit: true };
+      return {
+        format: 'module-typescript',
+        source: changed(path.slice(SOURCES.length), text),
+        shortCircuit: true,
+      };
     },
   });
 }
 
-/** The simulation over a product with the defect in it. */
-export async function planted(plant: Plant): Promise<{
+export interface PlantedSimulation {
   readonly run: typeof import('./run.ts').run;
   readonly scenarioNamed: typeof import('./scenarios.ts').scenarioNamed;
-}> {
+}
+
+/** The simulation over a product with this defect in it, until another one is asked for. Rejects if it cannot be planted. */
+export async function planted(plant: Plant): Promise<PlantedSimulation> {
   hook();
-  const mark = `${MARK}${plants.indexOf(plant)}`;
-  const { run }: typeof import('./run.ts') = await import(`./run.ts${mark}`);
-  const { scenarioNamed }: typeof import('./scenarios.ts') = await import(`./scenarios.ts${mark}`);
+  Reflect.set(globalThis, SWITCH, plants.indexOf(plant));
+  const { run }: typeof import('./run.ts') = await import(`./run.ts${MARK}`);
+  const { scenarioNamed }: typeof import('./scenarios.ts') = await import(`./scenarios.ts${MARK}`);
+  const why = stale.get(plant);
+  if (why !== undefined) throw new Error(`"${plant.name}" cannot be planted: ${why}`);
   return { run, scenarioNamed };
 }

@@ -18,6 +18,15 @@ export function neverFailsOver(stage: Stage): void {
   stage.expect(stage.invariants.promotions.length === 0, 'a failover, and none was due');
 }
 
+/** From its next start on its master refuses its password: its link stays down, and it waits 10 s after each refusal. */
+export async function mistakePassword(stage: Stage, replica: Machine): Promise<void> {
+  await stage.command(replica, 'CONFIG', 'SET', 'masterauth', 'wrong');
+  await stage.command(replica, 'CONFIG', 'REWRITE');
+  stage.kill(replica);
+  await stage.sleep(200);
+  stage.start(replica);
+}
+
 /** A problem that the status names; it may take a moment to be seen. */
 export async function isTold(stage: Stage, what: string, code?: string, within = 3_000): Promise<void> {
   const told = () => (code === undefined ? stage.problems().length > 0 : stage.problems().includes(code));

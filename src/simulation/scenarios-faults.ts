@@ -288,6 +288,22 @@ export const faultScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'controller-and-master-stall-together',
+    ...one,
+    async play(stage) {
+      // As when the host of both pauses; the master comes back a little later, within the tolerance.
+      const host = stage.hangController();
+      const master = stage.master(0);
+      stage.hang(master);
+      await stage.sleep(stage.between(3_600, 5_400));
+      if (host !== undefined) stage.wakeController(host);
+      await stage.sleep(stage.between(300, 2_400));
+      stage.wake(master);
+      await stage.sleep(4_000);
+      neverFailsOver(stage);
+    },
+  },
+  {
     name: 'kill-9-at-every-step',
     shards: 2,
     perShard: 3,

@@ -250,6 +250,20 @@ export const operationScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'remove-node-and-empty-it',
+    shards: 1,
+    perShard: 3,
+    planned: true,
+    async play(stage) {
+      const replica = stage.replica(0);
+      stage.slowLink(stage.master(0), replica, stage.between(0, 300), 3_000);
+      const removed = await stage.removeNode(0, replica, true);
+      stage.expect(removed.kind === 'done', `removing was ${JSON.stringify(removed)}`);
+      await stage.sleep(stage.between(3_000, 5_000));
+      stage.expect(replica.core?.database.isEmpty(0) === true, 'it is not emptied');
+    },
+  },
+  {
     name: 'add-node-and-remove-node',
     ...one,
     spares: 1,

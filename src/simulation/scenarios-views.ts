@@ -1,6 +1,6 @@
 /** Who sees what: partitions, links that come and go, and masters that are alive and yet not there. */
 import type { Scenario } from './run.ts';
-import { failsOver, isTold, neverFailsOver, one, three, two } from './scenario-steps.ts';
+import { failsOver, isTold, mistakePassword, neverFailsOver, one, three, two } from './scenario-steps.ts';
 
 export const viewScenarios: readonly Scenario[] = [
   {
@@ -13,6 +13,23 @@ export const viewScenarios: readonly Scenario[] = [
       await stage.sleep(stage.between(1_000, 6_000));
       stage.heal(old);
       await stage.sleep(5_000);
+    },
+  },
+  {
+    name: 'no-witness',
+    ...one,
+    async play(stage) {
+      const master = stage.master(0);
+      const replica = stage.replica(0);
+      await mistakePassword(stage, replica);
+      await stage.sleep(stage.between(15_000, 60_000));
+      stage.cutFromController(master);
+      await stage.sleep(stage.between(5_000, 40_000));
+      neverFailsOver(stage);
+      stage.heal(master);
+      await stage.command(replica, 'CONFIG', 'SET', 'masterauth', '');
+      await stage.sleep(12_000);
+      neverFailsOver(stage);
     },
   },
   {

@@ -108,6 +108,8 @@ export class End {
   open = true;
   /** The next thing that this side sends is lost, and the connection with it. */
   doomed = false;
+  /** What is still on its way to this side never arrives. */
+  deaf = false;
   ear: Ear | undefined;
   readonly #lane: Lane;
   readonly #network: VirtualNetwork;
@@ -142,7 +144,7 @@ export class End {
     this.#network.mix(bytes.length);
     this.#lane.carry(() => {
       const other = this.#other;
-      if (other?.open) other.ear?.received(bytes, stamp);
+      if (other?.open && !other.deaf) other.ear?.received(bytes, stamp);
     });
   }
 
@@ -153,7 +155,7 @@ export class End {
     this.#network.believes(this, false);
     this.#lane.carry(() => {
       const other = this.#other;
-      if (other?.open) other.hear({ kind: why });
+      if (other?.open && !other.deaf) other.hear({ kind: why });
     });
   }
 
@@ -240,6 +242,7 @@ export class VirtualNetwork {
     for (const lane of [...this.waiting]) if (lane.from === host) lane.drop();
     for (const end of this.#believed) {
       if (end.remote !== host || end.other?.open !== false) continue;
+      end.deaf = true;
       this.loop.after(TRIES_AGAIN * this.#random.next(), () => end.hear({ kind: 'reset' }));
     }
   }

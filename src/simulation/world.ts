@@ -48,6 +48,8 @@ export type Ended =
 export interface Observer {
   /** What the store holds since now; `foreign`: by no controller's commit. */
   committed(values: ReadonlyMap<string, string | null>, foreign: boolean): void;
+  /** The store has taken a commit under this token, which does not lead. */
+  fenced(token: string): void;
   /** What a controller handed to the network for a node. */
   sent(sender: ControllerHost, machine: Machine, bytes: string): void;
 }
@@ -317,6 +319,8 @@ export class World {
     }
     this.network.mix(seen.revision);
     this.observer?.committed(values, seen.fence === undefined);
+    const leading = this.server.leader();
+    if (seen.fence !== undefined && seen.fence !== leading?.fence) this.observer?.fenced(seen.fence);
     const { leader } = this;
     if (seen.fence !== undefined && leader !== undefined) this.#step('commit', leader);
   }

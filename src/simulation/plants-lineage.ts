@@ -1,0 +1,124 @@
+/** Planted: who is let back, and what is believed of its past. */
+import type { Plant } from './planted.ts';
+
+export const lineagePlants: readonly Plant[] = [
+  {
+    name: 'anybody may follow',
+    edits: [{ file: 'topology/lineage.ts', find: 'sequence > smallest', replace: 'sequence > smallest * 1e9' }],
+    scenario: 'old-master-wrote-while-isolated',
+    promise: 'who follows holds what its master was',
+    seeds: 4,
+  },
+  {
+    name: 'the last P is taken for the smallest',
+    edits: [
+      { file: 'topology/lineage.ts', find: 'Math.min(least, promotion.sequence)', replace: 'promotion.sequence' },
+    ],
+    scenario: 'old-master-diverged-two-promotions-ago',
+    promise: 'who follows holds what its master was',
+    seeds: 8,
+  },
+  {
+    name: 'an old master below its P may follow',
+    edits: [
+      { file: 'topology/lineage.ts', find: 'sequence < replacedBy.sequence', replace: 'sequence < 0' },
+      { file: 'topology/lineage.ts', find: 'if (sequence < highest)', replace: 'if (!PLANTED && sequence < highest)' },
+      {
+        file: 'decisions/rejoin.ts',
+        find: 'view.sequence < Math.max(view.highest, node.highest)',
+        replace: 'view.sequence < 0',
+      },
+    ],
+    scenario: 'old-master-returns-emptied-or-rolled-back',
+    promise: 'who follows holds what its master was',
+    seeds: 12,
+  },
+  {
+    name: 'a sibling beyond P stays attached',
+    edits: [{ file: 'decisions/failover.ts', find: 'view.sequence <= limit', replace: 'view.sequence <= limit + 1e9' }],
+    scenario: 'sibling-ahead-of-the-promoted',
+    promise: 'who follows holds what its master was',
+    seeds: 12,
+  },
+  {
+    name: 'a returning master is read before it is fenced',
+    edits: [
+      {
+        file: 'decisions/way-back.ts',
+        find: '(view.fenced?.sequence ?? view.sequence)',
+        replace: 'view.sequence',
+      },
+      {
+        file: 'decisions/way-back.ts',
+        find: "view.says === 'master' && view.fenced === null",
+        replace: 'view.sequence < 0',
+      },
+      {
+        file: 'decisions/way-back.ts',
+        find: "view.says === 'master' && !view.fenceHolds",
+        replace: 'view.sequence < 0',
+      },
+      {
+        file: 'controller/outbox.ts',
+        find: "before.role === 'slave' || before.sequence === 0 || line.fencedAt !== undefined",
+        replace: 'before.sequence >= 0',
+      },
+      { file: 'decisions/rejoin.ts', find: 'view.sequence === 0 || view.fenceHolds', replace: 'view.sequence >= 0' },
+    ],
+    scenario: 'old-master-written-to-by-a-stale-client-while-it-is-being-read',
+    promise: 'who follows holds what its master was',
+    seeds: 12,
+  },
+  {
+    name: 'attached without a guard',
+    edits: [
+      {
+        file: 'controller/outbox.ts',
+        find: "before.role === 'slave' || before.sequence === 0 || line.fencedAt !== undefined",
+        replace: 'before.sequence >= 0',
+      },
+      {
+        file: 'decisions/way-back.ts',
+        find: "view.says === 'master' && !view.fenceHolds",
+        replace: 'view.sequence < 0',
+      },
+      { file: 'decisions/rejoin.ts', find: 'view.sequence === 0 || view.fenceHolds', replace: 'view.sequence >= 0' },
+    ],
+    scenario: 'fenced-master-loses-power-before-the-attach',
+    promise: 'who follows holds what its master was',
+    seeds: 24,
+  },
+  {
+    name: 'a repeated answer raises the exact P',
+    edits: [
+      {
+        file: 'controller/watching.ts',
+        find: "want.purpose === 'promote' && told.before?.role === 'slave'",
+        replace: "want.purpose === 'promote'",
+      },
+    ],
+    scenario: 'promotion-told-twice',
+    promise: 'no acknowledged write is lost',
+    seeds: 12,
+  },
+  {
+    name: 'a slave is fenced',
+    edits: [
+      {
+        file: 'decisions/telling.ts',
+        find: "view.says === 'master' ? 'says-master' : fencedAsSlave(world, shard, node) ? 'none' : undefined",
+        replace: "view.says === 'master' ? 'says-master' : 'none'",
+      },
+    ],
+    scenario: 'sibling-ahead-of-the-promoted',
+    promise: 'only masters are fenced',
+    seeds: 12,
+  },
+  {
+    name: 'a foreign topology above ours is overwritten',
+    edits: [{ file: 'decisions/drift.ts', find: "found.kind === 'foreign' && !overwrite", replace: 'found.seen < 0' }],
+    scenario: 'old-master-returns-with-foreign-topology',
+    promise: 'the scenario',
+    seeds: 4,
+  },
+];
