@@ -130,6 +130,19 @@ test('a master is put back, which only the end of a switchover may do', () => {
   assert.equal(broken(back, { ...swapped, operations: [open] }), '');
 });
 
+test('a promotion is taken back: only what nobody was told of, to the master before, by a new version', () => {
+  const promoted = raised(changed(promote('b')));
+  const back = raised(changed((shard) => ({ ...shard, master: 'a', lineage: shard.lineage.slice(0, -1) }), promoted));
+  const untold = new Set(['s0']);
+  assert.deepEqual(brokenPromises(promoted, back, untold), []);
+  assert.match(broken(back, promoted), /its lineage would be rewritten.*\n.*a is not proven/);
+  assert.match(brokenPromises(promoted, back, new Set(['s1'])).join(), /rewritten/);
+  const kept = { ...back, cluster: { ...back.cluster, version: promoted.cluster.version } };
+  assert.match(brokenPromises(promoted, kept, untold).join(), /second text/);
+  const other = raised(changed((shard) => ({ ...shard, master: 'c', lineage: shard.lineage.slice(0, -1) }), promoted));
+  assert.match(brokenPromises(promoted, other, untold).join(), /rewritten/);
+});
+
 test('slots that are being handed over go back to their source', () => {
   const range = { from: 9_000, to: 9_001 };
   const handing: Operation = {

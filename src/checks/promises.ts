@@ -4,16 +4,26 @@
  */
 import { type Intended, lookOf, meantFor } from '../operations/intended.ts';
 import { coverage, faultsOf, nodeOf, nodesOf, type Shard } from '../topology/cluster.ts';
+import type { ShardId } from '../topology/ids.ts';
 import { formatRange, intersect, subtract } from '../topology/slots.ts';
 
-/** What is broken, in words; empty when the commit may be made. */
-export function brokenPromises(before: Intended | undefined, after: Intended): readonly string[] {
+const NONE: ReadonlySet<ShardId> = new Set();
+
+/**
+ * What is broken, in words; empty when the commit may be made. `untold`: shards whose newest promotion was committed by
+ * this process, which has told no node of it.
+ */
+export function brokenPromises(
+  before: Intended | undefined,
+  after: Intended,
+  untold: ReadonlySet<ShardId> = NONE,
+): readonly string[] {
   const broken = [...faultsOf(after.cluster), ...copiesAreNoMasters(after)];
   if (before === undefined) return broken;
   broken.push(...versionSpentOnce(before, after));
   broken.push(...coverageStays(before, after));
-  broken.push(...lineageOnlyGrows(before, after));
-  broken.push(...onlyTheProvenAreMasters(before, after));
+  broken.push(...lineageOnlyGrows(before, after, untold));
+  broken.push(...onlyTheProvenAreMasters(before, after, untold));
   broken.push(...finishedMovesStay(before, after));
   broken.push(...nothingIsCopiedOverUnsaved(after));
   broken.push(...copiesAreProven(before, after));
@@ -61,15 +71,28 @@ function sameStart(before: Shard, after: Shard): boolean {
   });
 }
 
-function lineageOnlyGrows(before: Intended, after: Intended): string[] {
+/** The newest promotion is taken back: nobody heard of it, and the master is the one before. */
+function takenBack(before: Shard, after: Shard, untold: ReadonlySet<ShardId>): boolean {
+  const rest = before.lineage.slice(0, -1);
+  return (
+    untold.has(before.id) &&
+    after.lineage.length === rest.length &&
+    sameStart({ ...before, lineage: rest }, after) &&
+    after.master === rest.at(-1)?.master
+  );
+}
+
+function lineageOnlyGrows(before: Intended, after: Intended, untold: ReadonlySet<ShardId>): string[] {
   return after.cluster.shards.flatMap((shard) => {
     const old = before.cluster.shards.find((one) => one.id === shard.id);
-    return old === undefined || sameStart(old, shard) ? [] : [`shard ${shard.id}: its lineage would be rewritten`];
+    return old === undefined || sameStart(old, shard) || takenBack(old, shard, untold)
+      ? []
+      : [`shard ${shard.id}: its lineage would be rewritten`];
   });
 }
 
 /** Promise 4: a new master was a proven node of its shard. */
-function onlyTheProvenAreMasters(before: Intended, after: Intended): string[] {
+function onlyTheProvenAreMasters(before: Intended, after: Intended, untold: ReadonlySet<ShardId>): string[] {
   return after.cluster.shards.flatMap((shard) => {
     const old = before.cluster.shards.find((one) => one.id === shard.id);
     if (old === undefined || old.master === shard.master) return [];
@@ -82,7 +105,8 @@ function onlyTheProvenAreMasters(before: Intended, after: Intended): string[] {
       previous !== undefined &&
       node.proof?.entry === previous.version &&
       before.operations.some((one) => one.kind === 'switchover' && one.phase === 'swapping' && one.shard === shard.id);
-    return node.proof?.entry === newest || putBack
+    const back = node.proof?.entry === previous?.version && takenBack(old, shard, untold);
+    return node.proof?.entry === newest || putBack || back
       ? []
       : [`shard ${shard.id}: ${node.id} is not proven and would be its master`];
   });

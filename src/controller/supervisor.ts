@@ -407,7 +407,7 @@ export class Supervisor {
     const events = this.#commits.stamp(proposal.events, before, proposal.next);
     const floors = withFloors(this.world(), proposal.next);
     const after: Intended = { ...floors, nextEvent: this.history.nextId };
-    const broken = brokenPromises(before, after);
+    const broken = brokenPromises(before, after, this.#traces.untold());
     if (broken.length > 0) {
       this.#context.log.error(
         { broken, events: events.map((event) => event.message) },

@@ -39,6 +39,11 @@ export class Traces {
     return this.#again.get(node) ?? Number.NEGATIVE_INFINITY;
   }
 
+  /** Shards whose newest promotion no node was told of. */
+  untold(): ReadonlySet<ShardId> {
+    return new Set(this.#late.keys());
+  }
+
   /** A node is being told something: what is committed is out. */
   told(): void {
     this.#late.clear();
@@ -72,8 +77,9 @@ export class Traces {
     { crashes, again }: Pick<Proposal, 'crashes' | 'again'>,
     now: Instant,
   ): void {
-    // Whatever it is about, it was decided knowing of these.
-    this.#late.clear();
+    // Another master of the shard, or the one before again: what was late is settled.
+    for (const { id, lineage } of before.cluster.shards)
+      if (shardOf(after.cluster, id)?.lineage.length !== lineage.length) this.#late.delete(id);
     for (const { shard, brokeAt } of crashes ?? []) {
       const old = shardOf(before.cluster, shard);
       if (old !== undefined && now > brokeAt + TOLD_BY) this.#late.set(shard, { acceptedAt: now, before: old });

@@ -17,6 +17,7 @@ import { decideDrift } from './drift.ts';
 import { decideFailovers, type ShardReport } from './failover.ts';
 import { withFloors } from './floor.ts';
 import type { Jobs } from './jobs.ts';
+import { decideLateCommits } from './late-commit.ts';
 import { decideLeaving } from './leaving.ts';
 import { decideMoves } from './moves.ts';
 import { decideExactPromotions, decideRejoins } from './rejoin.ts';
@@ -81,6 +82,7 @@ export function decide(world: World, circumstances: Circumstances): Decision {
   const unlinked = decideUnlinked(world);
   const proposal =
     failovers.proposal ??
+    decideLateCommits(world) ??
     decideExactPromotions(world) ??
     switchover.proposal ??
     moves.proposal ??
@@ -164,6 +166,8 @@ export function paces(world: World, reports: readonly ShardReport[]): ReadonlyMa
       else if (late && up) nodes.set(node.id, PACE.waiting);
     }
     // What it took over decides whose the slots are that were on their way from a dead master.
+    const replaced = world.lateCommit(shard.id)?.before.master;
+    if (replaced !== undefined) nodes.set(replaced, PACE.close);
     const move = activeMove(world.intended);
     if (suspect && move?.phase === 'migrating' && move.source === shard.id)
       nodes.set(move.targetNode, late ? PACE.waiting : PACE.close);

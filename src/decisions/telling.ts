@@ -13,10 +13,11 @@ import type { NodeId, Sequence, Version } from '../topology/ids.ts';
 import { namedReplicas, releasingText } from '../topology/text.ts';
 import { outgrewItsAttach } from './confirming.ts';
 import { attachGuard, fencedAsSlave } from './copies.ts';
+import { untoldUntil } from './late-commit.ts';
 import { lostData } from './liveness.ts';
 import { carries } from './seen.ts';
 import { isEmpty, vouchedFor } from './way-back.ts';
-import type { NodeView, World } from './world.ts';
+import { type NodeView, soonest, type World } from './world.ts';
 
 export interface Want {
   readonly node: NodeId;
@@ -190,6 +191,7 @@ export function released(world: World, node: LeavingNode): boolean {
 }
 
 export function wants(world: World): readonly Want[] {
+  if (untoldUntil(world) !== undefined) return [];
   // Slots that are being handed over are told also in a pause: until then only marks in two nodes' memory say who serves.
   if (world.intended.pause !== null && activeMove(world.intended)?.phase !== 'handing-over') return [];
   const list: Want[] = [];
@@ -206,8 +208,12 @@ export function wants(world: World): readonly Want[] {
   return list;
 }
 
-/** When a bound of a hand-over passes that `wants` waits for. */
+/** When a bound passes that `wants` waits for. */
 export function tellingWakesAt(world: World): Instant | undefined {
+  return soonest(untoldUntil(world), handOverWakesAt(world));
+}
+
+function handOverWakesAt(world: World): Instant | undefined {
   const move = activeMove(world.intended);
   if (move?.phase !== 'handing-over') return undefined;
   const trace = world.trace(move.id);

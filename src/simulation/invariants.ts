@@ -34,6 +34,9 @@ export interface HandOver {
   readonly at: number;
 }
 
+/** Events that say why a shard has another master, though nobody asked for it. */
+const UNPLANNED: ReadonlySet<string> = new Set(['failover', 'failover.given-back', 'switchover.failed']);
+
 const TOPOLOGY_KEY = `/kvrocks/metadata/${NAMESPACE}/cluster/${CLUSTER}`;
 const STATE_KEY = `/kvrocks/kvctl/cluster/${NAMESPACE}/${CLUSTER}`;
 const EVENT_PREFIX = `/kvrocks/kvctl/event/${NAMESPACE}/${CLUSTER}/`;
@@ -160,9 +163,7 @@ export class Invariants implements Observer, Committed {
     const old = before.shards.find((one) => one.id === shard.id);
     if (old === undefined || old.master === shard.master) return;
     const swap = before.operations.find((one) => one.kind === 'switchover' && one.shard === shard.id);
-    const failover = eventsOf(values).find(
-      (event) => (event.kind === 'failover' || event.kind === 'switchover.failed') && event.shard === shard.id,
-    );
+    const failover = eventsOf(values).find((event) => UNPLANNED.has(event.kind) && event.shard === shard.id);
     const planned = failover === undefined;
     this.#world.count('promotion', planned ? 'planned' : 'unplanned');
     this.promotions.push({

@@ -14,6 +14,29 @@ async function anotherLeads(stage: Stage, within: number): Promise<void> {
 
 export const controlScenarios: readonly Scenario[] = [
   {
+    name: 'late-commit',
+    ...three,
+    async play(stage) {
+      const old = stage.master(0);
+      const { master } = stage.shard(0);
+      const replicas = stage.replicas(0);
+      stage.slowStore(stage.chance(0.5) ? 'commitsBy' : 'answersBy', 2_000, 6_000);
+      stage.kill(old);
+      await stage.sleep(stage.between(750, 1_500));
+      // The failover is decided and on its way to the store.
+      stage.start(old);
+      let promoted = false;
+      await stage.until(() => {
+        promoted ||= replicas.some(({ core }) => core?.isSlave === false);
+        return false;
+      }, 6_000);
+      stage.expect(!promoted, 'somebody was told of a failover that was to be given back');
+      stage.expect(stage.shard(0).master === master, 'the master that was back was not given its shard back');
+      stage.expect(stage.invariants.promotions.length === 2, 'it was not failed over and given back');
+      await stage.sleep(2_000);
+    },
+  },
+  {
     name: 'leader-killed',
     ...two,
     controllers: 3,
