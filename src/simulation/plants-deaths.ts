@@ -92,8 +92,8 @@ export const deathPlants: readonly Plant[] = [
     edits: [
       {
         file: 'decisions/failover.ts',
-        find: "promotion.kind === 'hold' || intended.pause !== null",
-        replace: "promotion.kind === 'hold'",
+        find: 'if (world.intended.pause !== null) return {',
+        replace: 'if (!PLANTED && world.intended.pause !== null) return {',
       },
     ],
     scenario: 'paused-cluster',

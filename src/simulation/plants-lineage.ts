@@ -28,6 +28,7 @@ export const lineagePlants: readonly Plant[] = [
         find: 'view.sequence < Math.max(view.highest, node.highest)',
         replace: 'view.sequence < 0',
       },
+      { file: 'decisions/rejoin.ts', find: 'view.sequence > 0', replace: 'view.sequence < 0' },
     ],
     scenario: 'old-master-returns-emptied-or-rolled-back',
     promise: 'who follows holds what its master was',
@@ -35,7 +36,19 @@ export const lineagePlants: readonly Plant[] = [
   },
   {
     name: 'a sibling beyond P stays attached',
-    edits: [{ file: 'decisions/failover.ts', find: 'view.sequence <= limit', replace: 'view.sequence <= limit + 1e9' }],
+    edits: [
+      { file: 'decisions/failover.ts', find: 'view.sequence <= limit', replace: 'view.sequence <= limit + 1e9' },
+      {
+        file: 'decisions/rejoin.ts',
+        find: 'outgrewItsAttach(world, shard, node, view) === true',
+        replace: 'node.highest < 0',
+      },
+      {
+        file: 'decisions/telling.ts',
+        find: 'outgrewItsAttach(world, shard, node, view) !== false',
+        replace: 'node.highest < 0',
+      },
+    ],
     scenario: 'sibling-ahead-of-the-promoted',
     promise: 'who follows holds what its master was',
     seeds: 12,
