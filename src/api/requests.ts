@@ -99,6 +99,20 @@ export const EventsQuery = Type.Object({
 const KeptLimit = Type.Optional(
   Type.String({ pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$', description: 'how many at most, 1 to 200; 20 by default' }),
 );
+export const SalvagePath = Type.Object({
+  namespace,
+  cluster,
+  salvage: Type.String({
+    pattern: '^[A-Za-z0-9][A-Za-z0-9.-]{0,127}$',
+    description: 'the id of a salvage, as the list has it',
+  }),
+});
+export const SalvageQuery = Type.Object({
+  after: Type.Optional(Type.String({ ...Natural, description: 'how many of its commands are passed over' })),
+  limit: Type.Optional(
+    Type.String({ pattern: '^([1-9][0-9]{0,2}|1000)$', description: 'how many at most, 1 to 1000; 100 by default' }),
+  ),
+});
 export const WhyQuery = Type.Object({ limit: KeptLimit });
 export const ClusterWhyQuery = Type.Object({ shard: Type.Optional(Shard), limit: KeptLimit });
 

@@ -1,5 +1,7 @@
 /** What a control plane in memory says of its clusters: all is well. */
+
 import type { Evidence } from '../controller/evidence-record.ts';
+import type { Replay, SalvageContents } from '../controller/salvages.ts';
 import type { ClusterStatus } from '../controller/status.ts';
 import { formatAddress } from '../topology/address.ts';
 import type { Cluster, Shard } from '../topology/cluster.ts';
@@ -93,3 +95,36 @@ export function evidenceOf(cluster: Cluster, shard: Shard, before: number): Evid
     nodes_omitted: 0,
   };
 }
+
+/** What a node of no particular cluster alone held. */
+export const SALVAGE: SalvageContents = {
+  salvage: {
+    id: `${'n'.repeat(40)}-8-9.jsonl`,
+    bytes: 500,
+    shard: 'sh-000000000000',
+    node: 'n'.repeat(40),
+    saved_at: CREATED_AT * 1000,
+    parted_at: 8,
+    first: 8,
+    last: 9,
+    records: 2,
+    commands: 2,
+    all: true,
+  },
+  commands: [
+    { sequence: 8, namespace: 'default', args: ['SET', 'k', 'v'] },
+    { sequence: 9, namespace: 'default', args: ['SET', 'l', '\u00ff'] },
+  ],
+  next: null,
+};
+
+export const replayOf = (dryRun: boolean): Replay => ({
+  dry_run: dryRun,
+  replayed: 1,
+  skipped: 1,
+  failed: 0,
+  keys: [
+    { namespace: 'default', key: 'k', commands: 1, outcome: dryRun ? 'would-be' : 'replayed', why: null },
+    { namespace: 'default', key: 'l', commands: 1, outcome: 'skipped', why: 'the shard has written it since' },
+  ],
+});

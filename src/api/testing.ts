@@ -15,6 +15,7 @@ import type {
 import type { ClusterEvent } from '../controller/events.ts';
 import type { Evidence } from '../controller/evidence-record.ts';
 import { alreadyExists, invalid, notFound, Refusal } from '../controller/refusal.ts';
+import type { Replay, SalvageContents, SalvageView } from '../controller/salvages.ts';
 import {
   type NodeChange,
   SETTING_NAMES,
@@ -31,7 +32,7 @@ import { type Address, formatAddress } from '../topology/address.ts';
 import { type Cluster, NEW_NODE, type Node, nodeOf, nodesOf, type Shard, withNode } from '../topology/cluster.ts';
 import { isName, NAME_RULE, newNodeId, newShardId } from '../topology/ids.ts';
 import { NO_SLOTS, type SlotRange, type SlotSet, splitEvenly, subtract, union } from '../topology/slots.ts';
-import { CREATED_AT, evidenceOf, statusOf } from './testing-views.ts';
+import { CREATED_AT, evidenceOf, replayOf, SALVAGE, statusOf } from './testing-views.ts';
 
 /** What a write was given, for assertions. */
 export interface Asked {
@@ -263,6 +264,29 @@ export class FakePlane implements ControlPlane {
   async forgetNode(name: ClusterName, node: string, options: WriteOptions): Promise<void> {
     this.#write('forgetNode', options, node);
     if (nodeOf(this.#at(name, options).view.cluster, node) === undefined) throw notFound(`node ${node}`);
+  }
+
+  async readmitNode(name: ClusterName, node: string, options: WriteOptions): Promise<void> {
+    this.#write('readmitNode', options, node);
+    if (nodeOf(this.#at(name, options).view.cluster, node) === undefined) throw notFound(`node ${node}`);
+  }
+
+  async salvages(name: ClusterName): Promise<readonly SalvageView[]> {
+    this.#held(name);
+    return [SALVAGE.salvage];
+  }
+
+  async salvage(name: ClusterName, id: string, after: number, limit: number): Promise<SalvageContents> {
+    this.#held(name);
+    if (id !== SALVAGE.salvage.id) throw notFound(`salvage ${id}`);
+    return { ...SALVAGE, commands: SALVAGE.commands.slice(after, after + limit) };
+  }
+
+  async replaySalvage(name: ClusterName, id: string, dryRun: boolean, options: WriteOptions): Promise<Replay> {
+    this.#write('replaySalvage', options, id, dryRun);
+    this.#at(name, options);
+    if (id !== SALVAGE.salvage.id) throw notFound(`salvage ${id}`);
+    return replayOf(dryRun);
   }
 
   async changeNode(

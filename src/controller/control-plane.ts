@@ -9,6 +9,7 @@ import type { Cluster } from '../topology/cluster.ts';
 import type { SlotRange } from '../topology/slots.ts';
 import type { ClusterEvent } from './events.ts';
 import type { Evidence } from './evidence-record.ts';
+import type { Replay, SalvageContents, SalvageView } from './salvages.ts';
 import type { NodeChange, SettingsChange, SettingsView } from './settings-changes.ts';
 import type { ClusterStatus } from './status.ts';
 
@@ -128,6 +129,20 @@ export interface ControlPlane {
   deleteNode(name: ClusterName, shard: ShardRef, node: string, reset: boolean, options: WriteOptions): Promise<void>;
   /** Gives up a leaving node that cannot be told, or drops an away node without telling it. */
   forgetNode(name: ClusterName, node: string, options: WriteOptions): Promise<void>;
+  /**
+   * Has a node copied whole that is kept out since it parted from its shard, or that nothing proves. `force`: also
+   * where what it alone holds cannot be saved first. Resolves once that is stored.
+   */
+  readmitNode(name: ClusterName, node: string, options: WriteOptions): Promise<void>;
+  /** Files of what nodes alone held when they were copied over, newest first. */
+  salvages(name: ClusterName): Promise<readonly SalvageView[]>;
+  /** Its commands from the `after`th on, at most `limit`. Rejects with `not_found`. */
+  salvage(name: ClusterName, id: string, after: number, limit: number): Promise<SalvageContents>;
+  /**
+   * Writes again what a node alone held, as a client would, where the shard has not written the key since they parted;
+   * `dryRun`: only says what would be done.
+   */
+  replaySalvage(name: ClusterName, id: string, dryRun: boolean, options: WriteOptions): Promise<Replay>;
   /** What is special about a node; at once, and nothing is told to any. */
   changeNode(
     name: ClusterName,

@@ -34,9 +34,11 @@ import { Leadership } from './leadership.ts';
 import type { Log } from './log.ts';
 import { Lookout } from './lookout.ts';
 import type { Opinion, PeerQuestion, Peers } from './peers.ts';
+import { readmitNode } from './readmit.ts';
 import { Refusal } from './refusal.ts';
 import { Registry } from './registry.ts';
 import type { Reign } from './reign.ts';
+import { type Replay, type SalvageContents, Salvages, type SalvageView } from './salvages.ts';
 import {
   changeSettings,
   type NodeChange,
@@ -70,6 +72,7 @@ export class Controller implements ControlPlane {
   readonly #registry: Registry;
   readonly #lookout: Lookout;
   readonly #policy: ClusterSettings;
+  readonly #salvages: Salvages;
   readonly #views = new WeakMap<Intended, ClusterView>();
 
   constructor(options: ControllerOptions) {
@@ -78,6 +81,8 @@ export class Controller implements ControlPlane {
     this.#runtime = runtime;
     this.#policy = options.policy ?? DEFAULT_SETTINGS;
     this.#random = random;
+    const shelf = options.shelf ?? NO_SHELF;
+    this.#salvages = new Salvages(runtime, shelf);
     this.#registry = new Registry({ runtime, store, random });
     this.#lookout = new Lookout(runtime, store);
     this.#leadership = new Leadership({
@@ -88,7 +93,7 @@ export class Controller implements ControlPlane {
       random,
       peers: options.peers,
       policy: this.#policy,
-      copying: { shelf: options.shelf ?? NO_SHELF, bounds: options.copyBounds ?? COPY_BOUNDS },
+      copying: { shelf, bounds: options.copyBounds ?? COPY_BOUNDS },
       emptied: (reign, owner) => {
         // A failure leaves it for the next start.
         this.#registry
@@ -264,6 +269,31 @@ export class Controller implements ControlPlane {
 
   async forgetNode(name: ClusterName, node: string, options: WriteOptions): Promise<void> {
     await this.#lead().change(name, options, (world) => changes.forgetNode(world, node, options.caller.name));
+  }
+
+  async readmitNode(name: ClusterName, node: string, options: WriteOptions): Promise<void> {
+    const force = options.force === true;
+    await this.#lead().change(name, options, (world) => readmitNode(world, node, force, options.caller.name));
+  }
+
+  salvages(name: ClusterName): Promise<readonly SalvageView[]> {
+    return this.#salvages.list(this.#supervisor(name).intended.cluster);
+  }
+
+  salvage(name: ClusterName, id: string, after: number, limit: number): Promise<SalvageContents> {
+    return this.#salvages.show(this.#supervisor(name).intended.cluster, id, after, limit);
+  }
+
+  async replaySalvage(name: ClusterName, id: string, dryRun: boolean, options: WriteOptions): Promise<Replay> {
+    const supervisor = this.#supervisor(name);
+    changes.checkVersion(supervisor.intended, options.ifVersion);
+    const done = await this.#salvages.replay(supervisor.intended.cluster, id, dryRun);
+    if (!dryRun) {
+      const message = `of ${id} ${done.replayed} keys were written again, ${done.skipped} were left as they are, ${done.failed} failed`;
+      const event = { kind: 'salvage.replayed', message, by: options.caller.name };
+      await supervisor.submit(({ intended }) => ({ next: intended, events: [event] }));
+    }
+    return done;
   }
 
   async changeNode(

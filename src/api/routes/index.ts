@@ -5,6 +5,8 @@ import { moveRoutes } from './moves.ts';
 import { namespaceRoutes } from './namespaces.ts';
 import { nodeRoutes } from './nodes.ts';
 import { operationRoutes } from './operations.ts';
+import { readmitRoutes } from './readmit.ts';
+import { salvageRoutes } from './salvage.ts';
 import { settingsRoutes } from './settings.ts';
 import { shardRoutes } from './shards.ts';
 import { systemRoutes } from './system.ts';
@@ -20,5 +22,7 @@ export function allRoutes(api: Api, context: ApiContext): void {
   settingsRoutes(api, context);
   whyRoutes(api, context);
   eventRoutes(api, context);
+  readmitRoutes(api, context);
+  salvageRoutes(api, context);
   systemRoutes(api, context);
 }

@@ -2172,6 +2172,276 @@ export interface paths {
       };
     };
   };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/nodes/{node}/readmit": {
+    /** Let back a node that is kept out: it is copied whole from its master */
+    post: {
+      parameters: {
+        query?: {
+          /** true or false, also as a string */
+          force?: (boolean | "true" | "false") | undefined;
+          /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+          wait?: (number | string) | undefined;
+          /** true or false, also as a string */
+          dry_run?: (boolean | "true" | "false") | undefined;
+        } | undefined;
+        header?: {
+          /** the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed` */
+          "If-Match"?: string | undefined;
+        } | undefined;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+          /** 40 letters and digits */
+          node: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: {
+        content: {
+          "application/json": components['schemas']["Options"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["Ok"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        409: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        504: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/salvages": {
+    /** What nodes of a cluster alone held when they were copied over, as files of saved writes */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: never;
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: {
+                salvages: components['schemas']["Salvage"][];
+              };
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/salvages/{salvage}": {
+    /** Show saved writes as commands, in the order in which they were made */
+    get: {
+      parameters: {
+        query?: {
+          /** how many of its commands are passed over */
+          after?: string | undefined;
+          /** how many at most, 1 to 1000; 100 by default */
+          limit?: string | undefined;
+        } | undefined;
+        header?: never;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+          /** the id of a salvage, as the list has it */
+          salvage: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: never;
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["SalvageContents"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/salvages/{salvage}/replay": {
+    /** Write saved writes again, where the shard has not written the key since it parted from the node */
+    post: {
+      parameters: {
+        query?: {
+          /** true or false, also as a string */
+          force?: (boolean | "true" | "false") | undefined;
+          /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+          wait?: (number | string) | undefined;
+          /** true or false, also as a string */
+          dry_run?: (boolean | "true" | "false") | undefined;
+        } | undefined;
+        header?: {
+          /** the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed` */
+          "If-Match"?: string | undefined;
+        } | undefined;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+          /** the id of a salvage, as the list has it */
+          salvage: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: {
+        content: {
+          "application/json": components['schemas']["Options"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["Replay"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        409: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        502: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        504: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
   "/api/v1/controller/leader": {
     /** Who leads */
     get: {
@@ -2680,6 +2950,52 @@ export interface components {
         /** Which entry, which node, or the reasons one by one, as far as there is more. */
         detail?: unknown | undefined;
       };
+    };
+    Replay: {
+      dry_run: boolean;
+      /** keys; with `dry_run` those that would be */
+      replayed: number;
+      skipped: number;
+      failed: number;
+      keys: {
+        namespace: string;
+        /** any bytes, a character a byte (latin1) */
+        key: string;
+        commands: number;
+        outcome: ("replayed" | "would-be" | "skipped" | "failed");
+        why: (string | null);
+      }[];
+    };
+    Salvage: {
+      /** the name of the file in the server’s salvage folder */
+      id: string;
+      bytes: number;
+      shard: string;
+      /** the node that alone held it */
+      node: string;
+      /** milliseconds since 1970 */
+      saved_at: number;
+      /** the first sequence that was not its shard’s; null where nobody could tell */
+      parted_at: (number | null);
+      /** the first sequence that is in it */
+      first: number;
+      last: number;
+      /** sequence numbers that only this node had */
+      records: number;
+      /** commands that they are told as */
+      commands: number;
+      /** false where some of what it alone may have held was in no log any more */
+      all: boolean;
+    };
+    SalvageContents: {
+      salvage: components['schemas']["Salvage"];
+      commands: {
+        sequence: number;
+        namespace: string;
+        args: string[];
+      }[];
+      /** `after` of what follows; null: nothing does */
+      next: (number | null);
     };
     Setting: {
       value: (number | string);

@@ -18,8 +18,10 @@ function crc16(latin1: string): number {
 }
 
 /** The key is a text; its UTF-8 bytes count. An empty tag, `{}`, is no tag. */
-export function slotOfKey(key: string): number {
-  const bytes = latin1OfText(key);
+export const slotOfKey = (key: string): number => slotOfBytes(latin1OfText(key));
+
+/** The same for a key of any bytes, as latin1. */
+export function slotOfBytes(bytes: string): number {
   const open = bytes.indexOf('{');
   const close = open < 0 ? -1 : bytes.indexOf('}', open + 1);
   return crc16(close > open + 1 ? bytes.slice(open + 1, close) : bytes) % SLOT_COUNT;
