@@ -331,6 +331,8 @@ function guarded(want: Want, line: Line, before: { role: 'master' | 'slave'; seq
     case 'says-master':
       return before.role === 'master' ? undefined : 'it says that it is a slave, whose replication this would end';
     case 'may-follow':
+      if (before.sequence > 0 && before.sequence < (want.least ?? 0))
+        return `it is at sequence ${before.sequence}, below the ${want.least} that it was seen at`;
       if (before.role === 'slave' || before.sequence === 0 || line.fencedAt !== undefined) return undefined;
       return 'it says that it is a master, and was not fenced on this connection';
     case 'raised':

@@ -245,7 +245,7 @@ export class Watching {
         const shard = nodeOf(this.#on.intended().cluster, want.node)?.shard;
         const since = shard === undefined ? 0 : newestEntry(shard).version;
         if (watch.attached === null || watch.attached.version < since || told.before?.role !== 'slave')
-          watch.attached = told;
+          watch.attached = told.sequence > 0 && told.sequence < watch.highest ? { ...told, below: true } : told;
         watch.unfence();
       }
       if (want.purpose === 'promote' && told.before?.role === 'slave') watch.promoted = told;

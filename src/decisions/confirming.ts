@@ -46,18 +46,30 @@ function fedByTheOldMaster(world: World, shard: Shard, node: Node): boolean | un
 }
 
 /**
- * A sibling that was within its limit when its attach was committed and is beyond it before it was told: its old
- * master came back and fed it meanwhile. Undefined: it cannot be told yet.
+ * A sibling that was within its limit when its attach was committed and is not before it was told: its old master came
+ * back and fed it meanwhile (`beyond`), or came back with less and was copied over it (`below`). `not-yet`: nobody
+ * knows, and it cannot be told.
  */
-export function outgrewItsAttach(world: World, shard: Shard, node: Node, view: NodeView): boolean | undefined {
-  if (node.attaching !== 'within' || view.says !== 'slave' || view.sequence === null) return false;
+export function unfitForAttach(
+  world: World,
+  shard: Shard,
+  node: Node,
+  view: NodeView,
+): 'beyond' | 'below' | 'not-yet' | undefined {
+  if (node.attaching !== 'within' || view.says !== 'slave' || view.sequence === null) return undefined;
   // Once it was told of this promotion it grows by what its new master writes.
-  if (view.version === null || view.version >= newestEntry(shard).version) return false;
+  if (view.version === null || view.version >= newestEntry(shard).version) return undefined;
+  if (view.askedAt < world.trustFrom) return 'not-yet';
+  if (view.sequence < seenAt(node, view)) return 'below';
   const verdict = mayFollow(shard, node, view.sequence, 0);
-  if (verdict.may || verdict.why !== 'diverged') return false;
+  if (verdict.may || verdict.why !== 'diverged') return undefined;
   const fed = fedByTheOldMaster(world, shard, node);
-  return fed === undefined ? undefined : !fed;
+  if (fed === undefined) return 'not-yet';
+  return fed ? undefined : 'beyond';
 }
+
+/** The highest number that it was ever seen at. */
+export const seenAt = (node: Node, view: NodeView): Sequence => Math.max(node.highest, view.highest);
 
 function breathIsLost(world: World, view: NodeView): boolean {
   return view.busySince === null && world.now >= Math.max(view.holdsSince, world.watchingSince) + UNANSWERED;
@@ -85,6 +97,7 @@ export function confirmed(world: World, shard: Shard, node: Node, view: NodeView
       };
     case 'within': {
       if (node.proof?.entry === entry.version) return YES;
+      if (known !== undefined && view.attached?.below) return { kind: 'doubt', wrong: true, common: null };
       const common = commonAt(shard, node, known);
       if (known === undefined) {
         if (!breathIsLost(world, view)) return NOT_YET;

@@ -191,10 +191,16 @@ test('proven only once its link was seen up, it carries the version, and its bre
   assert.equal(decideRejoins(seeing(seen, 'a', { attached: null, holdsSince: NOW - 500 })), undefined);
 });
 
-test('fed on by its old master before it was told: away, unless that one follows already and within its limit', () => {
+test('fed on by its old master before it was told: it goes away', () => {
   const seen = seeing(member('1100 proof:1 attaching:within'), 'a', { version: 4, link: 'down' });
   assert.deepEqual(commit(seen).kinds, ['node.away']);
-  assert.equal(decideRejoins(seeing(seen, 'a', { sequence: 1_000 })), undefined);
+});
+
+test('copied over by an old master that came back with less, before it was told: away, and proven no more', () => {
+  const seen = seeing(member('900 highest:1000 proof:1 attaching:within'), 'a', { version: 4, link: 'down' });
+  const { next, kinds } = commit(seen);
+  assert.deepEqual(kinds, ['node.away']);
+  assert.equal(nodeAt(next, 'a').proof, null);
 });
 
 test('carries its attach, and the answer never came: its log is asked, from where it surely was the shard’s', () => {

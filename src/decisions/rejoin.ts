@@ -5,7 +5,7 @@ import { type Intended, nextVersion, switchoverOf } from '../operations/intended
 import { type Attach, type Node, newestEntry, type Shard, withNode, withShard } from '../topology/cluster.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
 import { compared, leads } from './comparing.ts';
-import { confirmed, outgrewItsAttach } from './confirming.ts';
+import { confirmed, unfitForAttach } from './confirming.ts';
 import { stepCopy } from './copies.ts';
 import { carries } from './seen.ts';
 import { wayBack } from './way-back.ts';
@@ -53,8 +53,9 @@ function stepMember(world: World, shard: Shard, node: Node): Step | undefined {
       return undefined;
     return away('it says that it is a master', node.proof);
   }
-  if (outgrewItsAttach(world, shard, node, view) === true)
-    return away('it was fed on by its old master, beyond what the new one has', node.proof);
+  const unfit = unfitForAttach(world, shard, node, view);
+  if (unfit === 'beyond') return away('it was fed on by its old master, beyond what the new one has', node.proof);
+  if (unfit === 'below') return away('it has lost something that it had', null);
   if (!carries(world, node) || view.link !== 'up') return undefined;
   // A link that was seen up before its attach was answered was the one to its old master.
   if (view.attached !== null && view.linkUpAt < view.attached.at) return undefined;

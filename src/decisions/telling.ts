@@ -11,7 +11,7 @@ import { type LeavingNode, type Node, type Shard, shardOf } from '../topology/cl
 import { fingerprint } from '../topology/fingerprint.ts';
 import type { NodeId, Sequence, Version } from '../topology/ids.ts';
 import { namedReplicas, releasingText } from '../topology/text.ts';
-import { outgrewItsAttach } from './confirming.ts';
+import { seenAt, unfitForAttach } from './confirming.ts';
 import { attachGuard, fencedAsSlave } from './copies.ts';
 import { untoldUntil } from './late-commit.ts';
 import { lostData } from './liveness.ts';
@@ -27,11 +27,12 @@ export interface Want {
   readonly purpose: 'update' | 'promote' | 'drain' | 'fence' | 'attach' | 'release';
   /**
    * Read on the same connection right before: `says-master`, since a text without its id ends a replica's
-   * replication; `may-follow`: it says slave, or was fenced on this connection, or is at sequence 0; `raised`: it was
-   * fenced on this connection, and its number is above `above`.
+   * replication; `may-follow`: it says slave, or was fenced on this connection, or is at sequence 0, and is not below
+   * `least`; `raised`: it was fenced on this connection, and its number is above `above`.
    */
   readonly guard: 'none' | 'says-master' | 'may-follow' | 'raised';
   readonly above?: Sequence;
+  readonly least?: Sequence;
   /** Its number must come in the same breath. Never for a push that takes moved slots from their source. */
   readonly breath: boolean;
   /** Goes out at once on a connection of its own, whatever else is under way. */
@@ -123,9 +124,10 @@ function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
       ? { ...common, purpose: 'promote', guard: 'none', breath: true, urgent: true }
       : { ...common, purpose: 'update', guard: 'none', breath: false, urgent: open !== undefined };
   }
-  if (outgrewItsAttach(world, shard, node, view) !== false) return undefined;
+  if (unfitForAttach(world, shard, node, view) !== undefined) return undefined;
   const attach = { ...common, purpose: 'attach', breath: true, urgent: false } as const;
-  if (node.copy === null || view.says === 'slave') return { ...attach, guard: 'may-follow' };
+  const past = node.attaching === 'within' ? { least: seenAt(node, view) } : {};
+  if (node.copy === null || view.says === 'slave') return { ...attach, guard: 'may-follow', ...past };
   // Told a moment too early it would be let in by its number, whatever it holds.
   const above = attachGuard(world, shard, node);
   return above === undefined ? undefined : { ...attach, guard: 'raised', above };

@@ -89,7 +89,11 @@ export class StageFaults extends StageView {
     let watched = this.watched(leader);
     this.kill(machine);
     if (image === undefined) this.wipe(machine);
-    else this.restoreDisk(machine, image);
+    else {
+      this.restoreDisk(machine, image);
+      // It knows its old topology and takes writes until it is replaced: nothing from outside can stop it sooner.
+      this.disasters.push(({ host, at }) => host === machine.host && since < at && at <= since + EMPTY_FOR);
+    }
     this.world.loop.after(after, () => {
       if (machine.life === life) this.start(machine);
     });
