@@ -43,7 +43,12 @@ function scene(answer: () => Committed = () => ({ kind: 'committed', revision: 2
   };
   const history = new History(store, runtime.clock, 'ns', 'c1', 1);
   const evidence = new EvidenceLog(store, 'ns', 'c1', 1, { info: NEVER, warn: NEVER, error: NEVER });
-  const written = new Commits({ runtime, store, fence: 'f' }, { topology: 1, state: 1 }, history, evidence);
+  const written = new Commits(
+    { runtime, store, fence: 'f', log: { info: NEVER, warn: NEVER, error: NEVER } },
+    { topology: 1, state: 1 },
+    history,
+    evidence,
+  );
   /** Prefixes of what the commit at this place wrote. */
   const kinds = (index: number) =>
     [EVENT_PREFIX, EVIDENCE_PREFIX, STATE_PREFIX].filter((prefix) =>

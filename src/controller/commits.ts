@@ -2,14 +2,20 @@
  * A cluster's two records in the store, and the way to change them: one commit at a time, each expected at the revision
  * it was last seen at, with the events that tell of it. A commit whose answer got lost is found out by reading.
  */
-import type { Happening } from '../decisions/world.ts';
+import { brokenPromises } from '../checks/promises.ts';
+import type { ShardReport } from '../decisions/failover.ts';
+import { withFloors } from '../decisions/floor.ts';
+import type { Happening, Proposal, World } from '../decisions/world.ts';
 import type { Intended } from '../operations/intended.ts';
 import type { Cancel, Duration, Runtime } from '../runtime/runtime.ts';
 import type { Fence, Revision, Store, Write } from '../store/port.ts';
+import { type Cluster, clusterKey } from '../topology/cluster.ts';
+import type { ShardId } from '../topology/ids.ts';
 import type { ClusterEvent } from './events.ts';
 import type { EvidenceBatch, EvidenceLog } from './evidence.ts';
 import type { History } from './history.ts';
 import { legible } from './legible.ts';
+import type { Log } from './log.ts';
 import { encode, stateKey, topologyKey } from './records.ts';
 import { Refusal } from './refusal.ts';
 
@@ -19,8 +25,13 @@ export interface Revisions {
   readonly state: Revision;
 }
 
-export type Written =
-  | { readonly kind: 'written' }
+export type Written = { readonly kind: 'written' } | Unwritten;
+
+export type Proposed =
+  | { readonly kind: 'written'; readonly after: Intended; readonly events: readonly ClusterEvent[] }
+  | Unwritten;
+
+type Unwritten =
   /** Nothing was written; the same may be tried again after `retryAfter` ms. */
   | { readonly kind: 'not-written'; readonly refusal: Refusal; readonly retryAfter: Duration }
   /** Somebody else wrote the topology, which is settled first. Nothing was written. */
@@ -32,9 +43,10 @@ export interface CommitsContext {
   readonly runtime: Runtime;
   readonly store: Store;
   readonly fence: Fence;
+  readonly log: Log;
 }
 
-export const RETRY_COMMIT: Duration = 200;
+const RETRY_COMMIT: Duration = 200;
 const STORE_NOTES_AFTER = 200;
 
 const notLeading = () => new Refusal('not_leader', 'this controller does not lead any more; try again');
@@ -97,6 +109,39 @@ export class Commits {
         .commit(writes, this.#context.fence)
         .then(({ kind }) => evidence.ended(kind === 'committed' || kind === 'unknown'));
     });
+  }
+
+  /**
+   * Commits what was proposed from `seen`, with the floors as they are `now`, unless it would break a promise.
+   * `untold`: what was committed and nobody was told yet.
+   */
+  async propose(
+    now: World,
+    seen: World,
+    reports: readonly ShardReport[],
+    proposal: Proposal,
+    untold: ReadonlySet<ShardId>,
+  ): Promise<Proposed> {
+    const before = now.intended;
+    const events = this.stamp(proposal.events, before, proposal.next);
+    const after: Intended = { ...withFloors(now, proposal.next), nextEvent: this.history.nextId };
+    const broken = brokenPromises(before, after, untold);
+    if (broken.length > 0) {
+      const told = events.map((event) => event.message);
+      this.#context.log.error({ broken, events: told }, 'a decision would break a promise and was not committed');
+      const refusal = new Refusal('internal', 'the change would break a promise and was not made', broken);
+      return { kind: 'not-written', refusal, retryAfter: RETRY_COMMIT };
+    }
+    const written = await this.write(after, events, this.evidence.withCommit(seen, reports, proposal));
+    return written.kind === 'written' ? { ...written, after, events } : written;
+  }
+
+  /** Tells whoever listens, and the log. */
+  publish(events: readonly ClusterEvent[], { namespace, name }: Cluster): void {
+    this.history.publish(events);
+    const cluster = clusterKey(namespace, name);
+    for (const { kind, message, by, version } of events)
+      this.#context.log.info({ kind, by, version, cluster }, message);
   }
 
   /** Both records, the events and the evidence, or nothing. Never rejects. */

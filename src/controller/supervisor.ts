@@ -3,28 +3,24 @@
  * what is seen, decisions are made, a change is committed before anything is told, and what is to be told goes into
  * the nodes' outboxes. Nothing here ever waits for a node.
  */
-import { brokenPromises } from '../checks/promises.ts';
 import { type Decision, decide, nodesKnow, paces } from '../decisions/decide.ts';
 import type { ShardReport } from '../decisions/failover.ts';
-import { withFloors } from '../decisions/floor.ts';
 import { DETECTION, type PeersView, type Proposal, type World } from '../decisions/world.ts';
 import { type Intended, switchoverOf } from '../operations/intended.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
-import type { Cancel, Duration, Instant, RandomSource } from '../runtime/runtime.ts';
+import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { randomText } from '../runtime/seeded-random.ts';
 import type { Revision } from '../store/port.ts';
 import { shardOf } from '../topology/cluster.ts';
 import type { NodeId, ShardId } from '../topology/ids.ts';
+import { Alarm } from './alarm.ts';
 import { Callers, type Command, type Waiting } from './callers.ts';
-import { Commits, type CommitsContext, RETRY_COMMIT, type Revisions } from './commits.ts';
-import { CopyJobs, type CopyMeans, NO_MEANS } from './copy-jobs.ts';
-import type { ClusterEvent } from './events.ts';
+import { Commits, type CommitsContext, type Revisions } from './commits.ts';
 import { EvidenceLog } from './evidence.ts';
 import { type Foreign, settleForeign } from './foreign-topology.ts';
-import { FoundByJobs } from './found-by-jobs.ts';
 import type { History } from './history.ts';
-import { JobRunner } from './job-runner.ts';
 import { legible } from './legible.ts';
+import { NodeWork, type NodeWorkContext } from './node-work.ts';
 import type { NodeWatch } from './observation.ts';
 import { Panel } from './panel.ts';
 import type { Peers } from './peers.ts';
@@ -32,14 +28,11 @@ import { Refusal } from './refusal.ts';
 import { Traces } from './traces.ts';
 import { Watching, type WatchingContext } from './watching.ts';
 
-export type { Command } from './callers.ts';
-
-export interface SupervisorContext extends CommitsContext, WatchingContext {
+export interface SupervisorContext extends CommitsContext, WatchingContext, NodeWorkContext {
   /** The other controllers; undefined where there are none. */
   readonly peers: Peers | undefined;
   /** What holds for a cluster that has not set it otherwise. */
   readonly policy: ClusterSettings;
-  readonly copying?: CopyMeans | undefined;
   readonly random: RandomSource;
   /** The store says that this process does not lead, or holds something else than it should. */
   deposed(why: string): void;
@@ -63,10 +56,8 @@ export class Supervisor {
   readonly #nodes: Watching;
   readonly #traces: Traces;
   readonly #panel: Panel;
-  readonly #resets = new Map<NodeId, string>();
-  readonly #jobs: JobRunner;
-  readonly #copies: CopyJobs;
-  readonly #found = new FoundByJobs();
+  readonly #work: NodeWork;
+  readonly #alarm: Alarm;
   readonly #markers: RandomSource;
   /** No two commits have the same one. */
   #fresh: string;
@@ -84,7 +75,6 @@ export class Supervisor {
   #heldUntil: Instant = Number.NEGATIVE_INFINITY;
   #reports: readonly ShardReport[] = [];
   #moveWaitsFor: string | undefined;
-  #wake: { at: Instant; cancel: Cancel } | undefined;
   /** Why the last step was not done; undefined once one is. */
   #fault: { readonly what: string; readonly again: Instant } | undefined;
   #closed = false;
@@ -101,39 +91,20 @@ export class Supervisor {
     this.#committedAt = now;
     this.#traces = new Traces(now);
     this.#callers = new Callers(context.runtime, () => this.world());
-    this.#jobs = new JobRunner(context.runtime, intended.cluster.password, {
-      mayAct: () => context.mayAct(),
-      reached: (operation, reached) => {
-        this.#traces.learn(operation, { reached });
-        this.#input();
-      },
-      migrated: (operation, migration) => {
-        this.#traces.learn(operation, { migration });
-        this.#input();
-      },
-      reset: (node, how) => {
-        this.#resets.set(node, how);
-        this.#input();
-      },
-    });
     this.#markers = context.runtime.random.child(`markers of ${namespace}/${name}`);
     this.#fresh = randomText(this.#markers, 24);
-    const { password } = intended.cluster;
-    this.#copies = new CopyJobs(
-      { runtime: context.runtime, namespace, cluster: name, password, ...(context.copying ?? NO_MEANS) },
-      {
-        found: (node, kind, of, answer) => {
-          this.#found.learn(node, kind, of, answer);
-          this.#input();
-        },
-        progress: (node, kind, done, of) => this.#found.progress(node, kind, done, of),
-        failed: (node, kind, why) => {
-          context.log.warn({ node, kind, why }, 'a job about a node was given up and is tried again');
-          this.#input();
-        },
-        use: (node, connection, work) => this.#nodes.use(node, connection, work),
+    this.#alarm = new Alarm(context.runtime, (stalled) => {
+      if (stalled) this.stalled(context.runtime.clock.now());
+      this.#input();
+    });
+    this.#work = new NodeWork(context, intended.cluster, {
+      learned: (operation, facts) => {
+        this.#traces.learn(operation, facts);
+        this.#input();
       },
-    );
+      seen: () => this.#input(),
+      use: (node, connection, work) => this.#nodes.use(node, connection, work),
+    });
     this.#panel = new Panel(context.runtime, context.peers, () => this.#input());
     this.#nodes = new Watching(context, {
       intended: () => this.#intended,
@@ -197,7 +168,7 @@ export class Supervisor {
       peers: (shard) => this.#peersView(shard),
       toldAgainAt: (node) => this.#traces.toldAgainAt(node),
       lateCommit: (shard) => this.#traces.lateCommit(shard),
-      found: (node) => this.#found.get(node),
+      found: (node) => this.#work.found(node),
       fresh: this.#fresh,
       watchingSince: this.#watchingSince,
       trustFrom: this.#trustFrom,
@@ -255,11 +226,10 @@ export class Supervisor {
 
   close(): void {
     this.#closed = true;
-    this.#wake?.cancel();
+    this.#alarm.close();
     this.#commits.close();
     this.#nodes.close();
-    this.#jobs.close();
-    this.#copies.close();
+    this.#work.close();
     this.#callers.close();
   }
 
@@ -299,7 +269,7 @@ export class Supervisor {
       log.error({ cluster: this.#intended.cluster.name, error: what, stack }, 'a cluster could not be decided about');
     }
     this.#fault = { what, again: now + RETRY_FAULT };
-    this.#wakeAt(this.#fault.again);
+    this.#alarm.at(this.#fault.again);
   }
 
   #step(): void {
@@ -307,14 +277,14 @@ export class Supervisor {
     const heldUntil = Math.max(this.#heldUntil, this.#fault?.again ?? this.#heldUntil);
     if (now < heldUntil) {
       this.#callers.hold(now, 'the controller cannot decide about this cluster; its status says why');
-      this.#wakeAt(heldUntil);
+      this.#alarm.at(heldUntil);
       return;
     }
     const world = this.world();
     this.#panel.consult(world);
     this.#traces.followHandOver(world);
     const decision = decide(world, {
-      resetDone: (node) => this.#resets.get(node),
+      resetDone: (node) => this.#work.resetDone(node),
       overwrite: this.#overwrite,
       committedAt: this.#committedAt,
     });
@@ -369,24 +339,10 @@ export class Supervisor {
     this.#fault = undefined;
     if (this.#context.mayAct()) {
       this.#nodes.tell(decision.wants);
-      this.#jobs.run(decision.jobs);
       this.#nodes.hold(decision.jobs.held);
-      this.#copies.run(decision.jobs.copies);
+      this.#work.run(decision.jobs);
     }
-    this.#wakeAt(decision.wakeAt);
-  }
-
-  #wakeAt(at: Instant | undefined): void {
-    if (at === undefined || this.#wake?.at === at) return;
-    this.#wake?.cancel();
-    const delay = Math.max(1, at - this.#context.runtime.clock.now());
-    const cancel = this.#context.runtime.timers.after(delay, () => {
-      this.#wake = undefined;
-      const late = this.#context.runtime.clock.now() - at;
-      if (late > 250) this.stalled(this.#context.runtime.clock.now());
-      this.#input();
-    });
-    this.#wake = { at, cancel };
+    this.#alarm.at(decision.wakeAt);
   }
 
   #commit(world: World, proposal: Proposal, waiting: Waiting | undefined): void {
@@ -404,26 +360,13 @@ export class Supervisor {
   /** `world`: what it was decided from. */
   async #commitNow(world: World, proposal: Proposal, waiting: Waiting | undefined): Promise<void> {
     const before = this.#intended;
-    const events = this.#commits.stamp(proposal.events, before, proposal.next);
-    const floors = withFloors(this.world(), proposal.next);
-    const after: Intended = { ...floors, nextEvent: this.history.nextId };
-    const broken = brokenPromises(before, after, this.#traces.untold());
-    if (broken.length > 0) {
-      this.#context.log.error(
-        { broken, events: events.map((event) => event.message) },
-        'a decision would break a promise and was not committed',
-      );
-      waiting?.reject(new Refusal('internal', 'the change would break a promise and was not made', broken));
-      await this.#pause(RETRY_COMMIT);
-      return;
-    }
-    const evidence = this.evidence.withCommit(world, this.#reports, proposal);
-    const written = await this.#commits.write(after, events, evidence);
+    const written = await this.#commits.propose(this.world(), world, this.#reports, proposal, this.#traces.untold());
     switch (written.kind) {
       case 'written':
         this.#fault = undefined;
-        this.#accept(before, after, events, proposal);
-        waiting?.resolve(after);
+        this.#accept(before, written.after, proposal);
+        this.#commits.publish(written.events, written.after.cluster);
+        waiting?.resolve(written.after);
         return;
       case 'overtaken':
         waiting?.reject(written.refusal);
@@ -444,7 +387,7 @@ export class Supervisor {
     return new Promise((resolve) => this.#context.runtime.timers.after(delay, resolve));
   }
 
-  #accept(before: Intended, after: Intended, events: readonly ClusterEvent[], proposal: Proposal): void {
+  #accept(before: Intended, after: Intended, proposal: Proposal): void {
     if (this.#closed) return;
     const now = this.#context.runtime.clock.now();
     this.#intended = after;
@@ -457,21 +400,10 @@ export class Supervisor {
     if (this.#foreign !== undefined) this.#foreign = settled ? undefined : { ...this.#foreign, overwritten: true };
     if (gone || settled) this.#context.membersChanged();
     this.#nodes.committed(before, after, now);
-    for (const node of this.#nodes.follow()) {
-      this.#resets.delete(node);
-      this.#found.forget(node);
-    }
+    for (const node of this.#nodes.follow()) this.#work.forget(node);
     for (const { shard } of proposal.crashes ?? []) {
       const late = this.#traces.lateCommit(shard);
       if (late !== undefined) this.#nodes.askNow(late.before.master);
-    }
-    this.history.publish(events);
-    for (const event of events) {
-      const { kind, message, by, version } = event;
-      this.#context.log.info(
-        { kind, by, version, cluster: `${after.cluster.namespace}/${after.cluster.name}` },
-        message,
-      );
     }
   }
 }
