@@ -3,7 +3,7 @@
  * stands in the way.
  */
 
-import { forcedFailover, handedOver } from '../decisions/failover.ts';
+import { forcedFailover, handedOver, moveToSettle } from '../decisions/failover.ts';
 import { judgeMaster } from '../decisions/liveness.ts';
 import { choosePromotion, type Judged, whyNot } from '../decisions/promotion.ts';
 import { carries } from '../decisions/seen.ts';
@@ -41,7 +41,7 @@ export function checkVersion(intended: Intended, ifVersion: Version | undefined)
   }
 }
 
-function refusePaused({ intended }: World): void {
+export function refusePaused({ intended }: World): void {
   if (intended.pause !== null)
     throw new Refusal('operation_running', `the cluster was paused by ${intended.pause.by}; resume it first`);
 }
@@ -379,7 +379,13 @@ export function failOverDeadMaster(
       `shard ${index}: its master cannot be reached from here, but a replica still hears it; pass force to promote all the same`,
     );
   }
-  const askedSince = world.view(shard.master)?.brokeAt ?? Number.NEGATIVE_INFINITY;
+  const brokeAt = world.view(shard.master)?.brokeAt ?? null;
+  if (moveToSettle(world, shard, brokeAt ?? world.now) !== undefined)
+    throw new Refusal(
+      'operation_running',
+      `shard ${index}: what a move of its slots has come to is found out; try again`,
+    );
+  const askedSince = brokeAt ?? Number.NEGATIVE_INFINITY;
   const wanted = { askedSince, force, linked: false, preferred, handedOver: handedOver(world, shard) };
   const promotion = choosePromotion(world, shard, wanted);
   if (promotion.kind === 'hold') throw nobody(index, preferred, promotion.judged);

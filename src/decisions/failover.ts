@@ -159,7 +159,7 @@ const ASK_TARGET = 500;
  * A death in a running move waits for what the move came to, since slots that the target serves never go back: until
  * then, or until the bound of waiting, this instant. Undefined: nothing is waited for.
  */
-function moveToSettle(world: World, shard: Shard, brokeAt: Instant): Instant | undefined {
+export function moveToSettle(world: World, shard: Shard, brokeAt: Instant): Instant | undefined {
   const move = activeMove(world.intended);
   if (move?.phase !== 'migrating') return undefined;
   const known = world.trace(move.id)?.migration?.kind === 'success';

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withNode, withShard } from '../topology/cluster.ts';
 import { withFloors } from './floor.ts';
-import { nodeAt, type Sketch, seeing, shardAt, VERSION, world } from './testing.ts';
+import { decideExactPromotions } from './rejoin.ts';
+import { entry, nodeAt, type Sketch, seeing, shardAt, VERSION, world } from './testing.ts';
 import type { World } from './world.ts';
 
 const floors = (seen: World) => {
@@ -28,6 +29,27 @@ test('floors never fall: a master that came back below does not lower them, nor 
 
 test('a master without its data raises no floor by what it writes anew', () => {
   assert.deepEqual(floors(at('a master 900', 800, { floor: 100, eligibleFrom: 50, dataLost: 100 })), [100, 50]);
+});
+
+test('a promotion’s exact number: whoever is promoted next must have it', () => {
+  const lineage = [entry(1, 'a', 0), entry(VERSION, 'b', 880, false)];
+  const seen = world('b master 900 promoted:890 | a away 900', { lineage, floor: 880, eligibleFrom: 880 });
+  const next = decideExactPromotions(seen)?.next ?? assert.fail();
+  const { lineage: after, floor, eligibleFrom } = shardAt(next);
+  assert.deepEqual([after.at(-1), floor, eligibleFrom], [entry(VERSION, 'b', 890), 890, 890]);
+});
+
+test('the same master under a new proof begins anew: its number of before raises nothing', () => {
+  const seen = at('a master 900', 700);
+  const shards = seen.intended.cluster.shards.map((shard) =>
+    withNode({ ...shard, floor: 0, eligibleFrom: 0 }, 'a', (node) => ({
+      ...node,
+      highest: 0,
+      proof: { entry: VERSION + 1, how: 'master' },
+    })),
+  );
+  const next = { ...seen.intended, cluster: { ...seen.intended.cluster, shards } };
+  assert.equal(withFloors(seen, next), next);
 });
 
 test('a node that says it is a slave is no measure of how far the master came', () => {

@@ -202,11 +202,12 @@ export function decideExactPromotions(world: World): Proposal | undefined {
     const entry = newestEntry(shard);
     const told = exactOf(world, shard.master);
     if (entry.exact || told === undefined || told.version < entry.version) continue;
-    const lineage = [
-      ...shard.lineage.slice(0, -1),
-      { ...entry, sequence: Math.max(entry.sequence, told.sequence), exact: true },
-    ];
-    cluster = withShard(cluster, shard.id, (old) => ({ ...old, lineage }));
+    const sequence = Math.max(entry.sequence, told.sequence);
+    const lineage = [...shard.lineage.slice(0, -1), { ...entry, sequence, exact: true }];
+    // Whoever is promoted next has at least what this master began with.
+    const floor = Math.max(shard.floor, sequence);
+    const eligibleFrom = Math.max(shard.eligibleFrom, sequence);
+    cluster = withShard(cluster, shard.id, (old) => ({ ...old, lineage, floor, eligibleFrom }));
   }
   return cluster === world.intended.cluster ? undefined : { next: { ...world.intended, cluster }, events: [] };
 }
