@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterClient } from './harness/controller.ts';
-import type { Conf, KvNode } from './harness/nodes.ts';
+import type { KvNode } from './harness/nodes.ts';
+import type { Conf } from './harness/power.ts';
 import { until } from './harness/processes.ts';
 import { missing } from './harness/reading.ts';
 import { Resp } from './harness/resp.ts';

@@ -1,14 +1,10 @@
-/** Nodes as processes: emulated ones, or real servers where KVROCKS_BIN names a server's binary. */
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+/** Nodes: emulated ones, or real servers where KVROCKS_BIN names a server's binary. */
+import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Child, folder, freePort, Hopeless, hasEnded, kill, lastWords, program, run, until } from './processes.ts';
+import { type Conf, OwnProcess, type Power } from './power.ts';
+import { folder, freePort, until } from './processes.ts';
 import { FaultProxy } from './proxy.ts';
 import { type Reply, Resp, RespError, textOf } from './resp.ts';
-
-const binary = process.env['KVROCKS_BIN'] || undefined;
-export const real = binary !== undefined;
-
-export type Conf = Readonly<Record<string, string>>;
 
 export interface Replication {
   readonly role: string;
@@ -46,17 +42,17 @@ export class KvNode {
   /** Where it listens itself. */
   readonly #inner: number;
   readonly #proxy: FaultProxy | undefined;
+  readonly #power: Power;
   #conf: Conf;
-  #child: Child | undefined;
-  #pid = 0;
 
-  private constructor(port: number, inner: number, conf: Conf) {
+  private constructor(port: number, inner: number, conf: Conf, power?: Power) {
     this.port = port;
     this.addr = `127.0.0.1:${port}`;
     this.dir = folder(`node-${port}-${++started}`);
     this.#inner = inner;
     this.#proxy = inner === port ? undefined : new FaultProxy(port, inner);
     this.#conf = conf;
+    this.#power = power ?? new OwnProcess(`node-${port}`, inner, this.dir);
   }
 
   static async start({ conf = {}, port, disk, proxied = false }: NodeOptions = {}): Promise<KvNode> {
@@ -65,6 +61,11 @@ export class KvNode {
     if (disk !== undefined) cpSync(disk, node.dir, { recursive: true });
     await node.start();
     return node;
+  }
+
+  /** One of many nodes that run already, in a process that they share. */
+  static sharing(port: number, power: Power): KvNode {
+    return new KvNode(port, port, {}, power);
   }
 
   /** What its links can be broken at. */
@@ -76,67 +77,30 @@ export class KvNode {
   /** Starts it again; `conf` replaces what was configured before. */
   async start(conf?: Conf): Promise<void> {
     if (conf !== undefined) this.#conf = conf;
-    const child = this.#launch();
-    this.#child = child;
-    this.#pid = child.pid;
+    await this.#power.start(this.#conf);
     await until(
       `node ${this.port} answers`,
       async () => {
-        if (hasEnded(child)) throw new Hopeless(`it ended: ${lastWords(child)}`);
+        this.#power.check();
         const reply = await this.ask('PING');
         return reply === 'PONG' || (reply instanceof RespError && /NOAUTH|MASTERDOWN|LOADING/.test(reply.message));
       },
       20_000,
     );
     await this.#proxy?.listen();
-    if (real) return;
-    // Asked for while it answers: a stopped one cannot say who it is.
-    const told = /process_id:(\d+)/.exec(textOf(await this.#authorized('INFO', 'server')))?.[1];
-    if (told !== undefined) this.#pid = Number(told);
-  }
-
-  #launch(): Child {
-    const name = `node-${this.port}`;
-    if (binary === undefined) {
-      const conf = Object.entries(this.#conf).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);
-      const args = [program('kvrocks-emulator'), '--port', String(this.#inner), '--dir', this.dir, ...conf];
-      return run(name, process.execPath, args);
-    }
-    const conf = {
-      bind: '127.0.0.1',
-      port: String(this.#inner),
-      dir: this.dir,
-      'log-dir': this.dir,
-      'cluster-enabled': 'yes',
-      daemonize: 'no',
-      workers: '2',
-      'rocksdb.block_cache_size': '64',
-      'rocksdb.write_buffer_size': '16',
-      ...this.#conf,
-    };
-    const file = `${this.dir}.conf`;
-    writeFileSync(
-      file,
-      Object.entries(conf)
-        .map(([key, value]) => `${key} ${value}\n`)
-        .join(''),
-    );
-    return run(name, binary, ['-c', file]);
   }
 
   async kill(): Promise<void> {
     this.#proxy?.refuse();
-    if (this.#child === undefined) return;
-    if (!hasEnded(this.#child)) process.kill(this.#pid, 'SIGKILL');
-    await kill(this.#child);
+    await this.#power.kill();
   }
 
   hang(): void {
-    process.kill(this.#pid, 'SIGSTOP');
+    this.#power.hang();
   }
 
   wake(): void {
-    process.kill(this.#pid, 'SIGCONT');
+    this.#power.wake();
   }
 
   /** Removes what a stopped node has on its disk. */

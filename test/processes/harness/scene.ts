@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { ClusterClient, Controller } from './controller.ts';
 import { Mixture, type MixtureOptions } from './mixture.ts';
-import { type Conf, KvNode, startNodes } from './nodes.ts';
+import { KvNode, startNodes } from './nodes.ts';
+import type { Conf } from './power.ts';
 import { until } from './processes.ts';
 import { differences, missing } from './reading.ts';
 import { SLOTS, slotOf } from './slots.ts';
@@ -63,8 +64,11 @@ export class Scene {
     await Promise.all(this.#writers.map((writers) => writers.stop()));
     // Nobody is to look for nodes that are gone.
     if (this.#shared) await Promise.all(this.#clusters.map((cluster) => cluster.request('DELETE', '').catch(() => {})));
-    await Promise.all([...this.nodes, ...this.#impostors].map((node) => node.kill()));
-    if (!this.#shared) await this.controller.kill();
+    try {
+      await Promise.all([...this.nodes, ...this.#impostors].map((node) => node.kill()));
+    } finally {
+      if (!this.#shared) await this.controller.kill();
+    }
   }
 
   node(index: number): KvNode {
