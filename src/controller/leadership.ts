@@ -1,4 +1,5 @@
 /** Campaigns for leadership and, while it leads, keeps the reign: begun by reading the store, ended by any doubt. */
+import type { Instant } from '../runtime/runtime.ts';
 import type { Leadership as Token } from '../store/port.ts';
 import { Reign, type ReignContext } from './reign.ts';
 
@@ -8,6 +9,8 @@ export interface LeadershipContext extends Omit<ReignContext, 'doubted' | 'unfit
 }
 
 const RETRY_LOAD = 1_000;
+/** A reign that was doubted sooner is followed by the next one after a pause. */
+const PACE = 5_000;
 /** Before leadership is given up. */
 const LOADS = 10;
 
@@ -18,6 +21,8 @@ export class Leadership {
   #campaign: { close(): Promise<void> } | undefined;
   /** The token that leads now: what was read under an earlier one is thrown away. */
   #token: Token | undefined;
+  /** When the newest reign began. */
+  #since: Instant = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
   constructor(context: LeadershipContext) {
@@ -77,6 +82,7 @@ export class Leadership {
           return;
         }
         this.#reign = reign;
+        this.#since = runtime.clock.now();
         log.info({ clusters: reign.clusters.size, namespaces: reign.namespaces.size }, 'leading');
         return;
       } catch (error) {
@@ -109,14 +115,17 @@ export class Leadership {
   #resign(token: Token): void {
     this.#token = undefined;
     this.#leader = undefined;
-    void token.resign();
+    token.resign().catch(() => {});
   }
 
   /** The store decides again who leads; what it holds is read anew. */
   #doubt(reign: Reign, why: string): void {
     if (this.#reign !== reign) return;
     this.#descend(why);
-    void this.#ascend(reign.leadership);
+    // A token that the store refuses is refused again: until the campaign says so, it is not asked without pause.
+    const { clock, timers } = this.#context.runtime;
+    const pause = clock.now() - this.#since < PACE ? RETRY_LOAD : 0;
+    timers.after(pause, () => void this.#ascend(reign.leadership));
   }
 
   #descend(why: string): void {
