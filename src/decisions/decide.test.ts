@@ -42,6 +42,14 @@ test('floors are stored every 10 s while the master writes, and only then', () =
   assert.equal(decide(world('a master 9', { floor: 9 }), due).proposal, undefined);
 });
 
+test('while a master is missed floors wait: the decision about it would have to wait for their commit', () => {
+  const due: Circumstances = { ...LATELY, committedAt: NOW - 10_000 };
+  const early = { views: { a: { brokeAt: NOW - 500 }, b: { linkDownAt: NOW - 500 } } };
+  const seen = seeing(world('a master 9 dead | b replica 9 / c master 9 highest:5', early), 'c', { highest: 9 });
+  assert.equal(decide(seen, due).proposal, undefined);
+  assert.equal(decide(seen, due).wakeAt, NOW + 100);
+});
+
 test('not settled: somebody is away, attaching, old, silent, leaving, or in an operation', () => {
   const LEAVING = { id: 'x', address: { host: 'h', port: 1 }, version: 5, how: 'reset' } as const;
   const cases: readonly [string, Sketch][] = [

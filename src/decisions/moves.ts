@@ -15,6 +15,7 @@ import { type Cluster, masterOf, type Shard, shardOf, withShard } from '../topol
 import { covers, formatRange, subtract, union } from '../topology/slots.ts';
 import { namedReplicas } from '../topology/text.ts';
 import type { Chase, Migrate } from './jobs.ts';
+import { lostData } from './liveness.ts';
 import { carries, playsItsRole } from './seen.ts';
 import type { Happening, Proposal, World } from './world.ts';
 
@@ -59,6 +60,7 @@ function masterNotReady(world: World, shard: Shard): string | undefined {
   const master = masterOf(shard);
   const view = world.view(master.id);
   if (view === undefined || view.state !== 'up') return `master ${master.id} answers`;
+  if (lostData(world, shard)) return `master ${master.id} is replaced or accepted: it has lost its data`;
   if (!carries(world, master) || !playsItsRole(world, shard, master))
     return `master ${master.id} carries version ${world.intended.cluster.version}`;
   return undefined;

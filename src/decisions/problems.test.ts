@@ -130,6 +130,12 @@ test('a shard that was replaced a moment ago: who takes its place, and how long 
   assert.equal(one.command, 'kvctl failover shard 0 -n ns -c c1');
 });
 
+test('controller-isolated-from-all: it says that it takes itself for the one that is cut off', () => {
+  const seen = world('a master 9 gone | b replica 9 gone / c master 9 gone | d replica 9 gone', { brake: true });
+  assert.deepEqual(codes(seen).slice(0, 1), ['CONTROLLER_CUT_OFF null']);
+  assert.deepEqual(codes(world('a master 9 | b replica 9', { brake: true })), [], 'all of this cluster is seen');
+});
+
 test('a dead master in a paused cluster: the pause is what stands in the way, not its replicas', () => {
   const one = only(world('a master 900 dead | b replica 900', { pause: { until: null, by: 'ops' } }));
   assert.deepEqual(

@@ -158,12 +158,28 @@ function stuckSwitchover(world: World): Finding | undefined {
   };
 }
 
+/** This controller takes itself for the one that is cut off; told where a master of the cluster is missed. */
+function brakeFinding(world: World, reports: readonly ShardReport[]): Finding | undefined {
+  if (!world.brake || reports.every(({ verdict }) => verdict.kind === 'alive')) return undefined;
+  return {
+    code: 'CONTROLLER_CUT_OFF',
+    severity: 'error',
+    shard: null,
+    node: null,
+    message:
+      'more than half of all nodes fell silent at once: this controller takes itself for the one that is cut off, and promotes nobody whose replicas do not say themselves that they have lost their master',
+    waitingFor: 'enough nodes to be seen again',
+    command: null,
+  };
+}
+
 export function findings(world: World, reports: readonly ShardReport[]): readonly Finding[] {
   const { intended } = world;
   const list: Finding[] = [];
   const push = (finding: Finding | undefined) => {
     if (finding !== undefined) list.push(finding);
   };
+  push(brakeFinding(world, reports));
   push(stuckSwitchover(world));
   for (const shard of intended.cluster.shards) {
     push(
