@@ -319,7 +319,10 @@ export class Outbox {
     const { sequence } = want.purpose === 'attach' ? breath.before : breath.replication;
     if ((want.purpose === 'fence' || want.purpose === 'drain' || want.purpose === 'release') && role === 'master')
       line.fencedAt = sequence;
-    return { version: want.version, before, role, sequence, connection: line.number, at: this.#runtime.clock.now() };
+    const linked = want.purpose === 'attach' && breath.before.role === 'slave' && breath.before.link === 'up';
+    const upTo = linked ? { upTo: breath.replication.sequence } : {};
+    const at = this.#runtime.clock.now();
+    return { version: want.version, before, role, sequence, ...upTo, connection: line.number, at };
   }
 }
 

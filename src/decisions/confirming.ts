@@ -105,9 +105,13 @@ export function confirmed(world: World, shard: Shard, node: Node, view: NodeView
           ? YES
           : { kind: 'doubt', wrong: false, common };
       }
-      const fed = mayFollow(shard, node, known, 0).may || fedByTheOldMaster(world, shard, node);
+      const within = mayFollow(shard, node, known, 0).may;
+      // Its old master may have fed it on until the push was over: only the log can tell those records from others.
+      const surely = within && mayFollow(shard, node, view.attached?.upTo ?? known, 0).may;
+      const fed = surely || fedByTheOldMaster(world, shard, node);
       if (fed === undefined) return NOT_YET;
-      return fed ? YES : { kind: 'doubt', wrong: true, common };
+      if (fed) return YES;
+      return within ? { kind: 'doubt', wrong: false, common: known } : { kind: 'doubt', wrong: true, common };
     }
   }
 }

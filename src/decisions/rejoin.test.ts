@@ -241,6 +241,21 @@ test('the breath says that it was beyond its limit when it was attached: the log
   assert.deepEqual([lied.membership, lied.proof, lied.copy?.partedAt], ['away', null, 1_001]);
 });
 
+test('a replica that was fed while it was told: within its limit before and beyond it behind, so its log is asked', () => {
+  const seen = member('1100 proof:1 attaching:within attached:990', REPLICA);
+  const breath = seen.view('a')?.attached;
+  assert.ok(breath != null);
+  const attached = { ...breath, upTo: 1_004 };
+  const fed = seeing(seen, 'a', { attached });
+  assert.equal(decideRejoins(fed), undefined);
+  const { next } = commit(logSays(fed, 'a', 990, { kind: 'same', last: 1_100 }));
+  assert.deepEqual(nodeAt(next, 'a').proof, { entry: 5, how: 'log' });
+  const parted = commit(logSays(fed, 'a', 990, { kind: 'parted', at: 995, last: 1_100 }));
+  assert.equal(nodeAt(parted.next, 'a').proof, null);
+  const quiet = seeing(seen, 'a', { attached: { ...attached, upTo: 1_000 } });
+  assert.deepEqual(commit(quiet).kinds, ['node.proven']);
+});
+
 test('attached by its log at the very number that was compared: proven; at another one the log is asked from there', () => {
   const seen = member('1100 unproven attaching:log highest:1020 attached:1020');
   assert.deepEqual(nodeAt(commit(seen).next, 'a').proof, { entry: 5, how: 'log' });

@@ -50,6 +50,11 @@ export interface Told {
   readonly role: Role;
   /** Right after the push; of an attach right before it, since a replica follows from within the push on. */
   readonly sequence: Sequence;
+  /**
+   * Set for an attach of a replica that had a link: its number right behind the push, up to where it may have applied
+   * what its old master sent while it was told.
+   */
+  readonly upTo?: Sequence;
   /** Its number was below one that it was seen at before: it has lost something since. */
   readonly below?: true;
   /** The connection that answered; the facts of a fence or a drain hold while it is open. */

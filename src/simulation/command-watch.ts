@@ -150,6 +150,8 @@ export class CommandWatch {
     const [, , , role, masterId = ''] = line.split(' ');
     const master = role === 'slave' ? this.#machineOf(masterId) : undefined;
     if (master?.core === undefined || core.replication?.host === master.host) return;
+    // While it is fed nobody can know where it will be once it is told: it must not be proven then, see `Invariants`.
+    if (core.replication?.linkUp === true) return;
     const { database } = core;
     const rsid = core.settings.on('use-rsid-psync') && master.core.settings.on('use-rsid-psync');
     if (database.sequence === 0 || rsid || database.sequence > master.core.database.sequence + RAISED) return;

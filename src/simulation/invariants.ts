@@ -5,9 +5,13 @@
 import { formatRange, type SlotRange, type SlotSet, slotCount, slotSet, subtract } from '../topology/slots.ts';
 import { CommandWatch, type Committed, type CommittedVersion } from './command-watch.ts';
 import type { ControllerHost } from './controllers.ts';
+import { isPrefix } from './convergence.ts';
 import type { Machine } from './machine.ts';
 import { ownersOf, readRecords, type SeenCluster, type SeenShard } from './record-reading.ts';
 import { CLUSTER, NAMESPACE, type Observer, type World } from './world.ts';
+
+/** Records that are compared of a node that is called proven. */
+const LOOKED_BACK = 60;
 
 export interface Broken {
   readonly at: number;
@@ -91,10 +95,31 @@ export class Invariants implements Observer, Committed {
     this.#slots(before, after);
     this.#version(before, after);
     if (before === undefined) return;
-    for (const shard of after.shards) this.#master(before, after, shard, values);
+    for (const shard of after.shards) {
+      this.#master(before, after, shard, values);
+      this.#newlyProven(before, shard);
+    }
     this.#handedOver(before, after);
     const done = (cluster: SeenCluster) => cluster.operations.filter(({ kind }) => kind === 'move').length;
     if (done(after) < done(before)) this.movesFinished += done(before) - done(after);
+  }
+
+  /** Whoever is called a copy of its master's past is one. */
+  #newlyProven(before: SeenCluster, shard: SeenShard): void {
+    const entry = shard.lineage.at(-1)?.version;
+    const nodes = before.shards.flatMap((one) => one.nodes);
+    const master = this.#world.atAddress(shard.nodes.find((node) => node.master)?.address ?? '')?.core;
+    for (const node of shard.nodes) {
+      if (node.master || node.provenAt !== entry) continue;
+      if (nodes.find((one) => one.id === node.id)?.provenAt === entry) continue;
+      const machine = this.#world.atAddress(node.address);
+      const database = machine?.core?.database;
+      if (machine?.core?.isSlave !== true || database === undefined || master === undefined) continue;
+      // A master that has just come back with less is another matter.
+      if (database.sequence > master.database.sequence) continue;
+      if (isPrefix(database, master.database, Math.max(1, database.sequence - LOOKED_BACK)) === false)
+        this.break('the proven are copies', `${machine.name} at ${database.sequence}, by version ${entry}`);
+    }
   }
 
   /** What the store has forgotten can be meant anew; what nodes were told under it, nobody knows any more. */

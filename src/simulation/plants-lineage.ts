@@ -40,12 +40,12 @@ export const lineagePlants: readonly Plant[] = [
       { file: 'decisions/failover.ts', find: 'view.sequence <= limit', replace: 'view.sequence <= limit + 1e9' },
       {
         file: 'decisions/rejoin.ts',
-        find: 'outgrewItsAttach(world, shard, node, view) === true',
+        find: "unfit === 'beyond'",
         replace: 'node.highest < 0',
       },
       {
         file: 'decisions/telling.ts',
-        find: 'outgrewItsAttach(world, shard, node, view) !== false',
+        find: 'unfitForAttach(world, shard, node, view) !== undefined',
         replace: 'node.highest < 0',
       },
     ],

@@ -16,9 +16,10 @@ export interface OneBreath {
 /**
  * `MULTI; INFO replication; CLUSTERX SETNODES; INFO replication; EXEC`: tells the topology and reads the sequence at
  * that very moment: exact at a promotion (with `use-rsid-psync yes` the server writes one more entry right after it),
- * exact and final at a drain. A node that is made a replica begins to follow inside SETNODES: under load the second
- * answer was several records beyond the number that it was attached at (2.14), the first one is that number. With
- * `id`, SETNODEID stands behind SETNODES.
+ * exact and final at a drain. A node that is made a replica begins to follow inside SETNODES: of a master the first
+ * answer is the number that it was attached at, the second one may be beyond it. A replica goes on applying what its
+ * old master sends for up to 100 ms inside SETNODES: the number that it was attached at lies between the two (2.14:
+ * 4,550 and 6,893). With `id`, SETNODEID stands behind SETNODES.
  *
  * Never for the source of a finished move: inside EXEC the server cannot delete what was moved away, answers OK, and
  * the old values come back with the slots.
