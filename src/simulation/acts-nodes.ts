@@ -55,14 +55,20 @@ async function wipeOne(stage: Stage, index: number): Promise<void> {
   startLater(stage, replica, restLength(stage));
 }
 
+/** So many records fewer are seen before a master that goes on at once has written as many others. */
+const SEEN_MISSING = 40;
+
 /** A node goes back to what its disk held some seconds ago, as when a snapshot of its machine is restored. */
 async function rollBackOne(stage: Stage, index: number): Promise<void> {
   const machine = anyNode(stage, index);
   if (machine.state !== 'running') return;
   const image = machine.snapshot();
-  await stage.sleep(stage.between(200, 4_000));
+  const before = machine.core?.database.sequence ?? 0;
+  await stage.sleep(stage.between(1_000, 6_000));
   if (!mayLoseADisk(stage, index) || machine.state !== 'running') return;
   if (machine === stage.master(index)) {
+    // A few that nobody missed, under numbers that are soon taken again: nothing tells that from outside.
+    if ((machine.core?.database.sequence ?? 0) < before + SEEN_MISSING) return;
     await stage.emptyMaster(index, restLength(stage), image);
     return;
   }

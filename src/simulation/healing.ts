@@ -1,8 +1,9 @@
 /** The end of a run: every fault ends, and the cluster has to come to rest, by itself or by what its status asks for. */
 import type { Duration } from '../runtime/runtime.ts';
 import { isPrefix, untold } from './convergence.ts';
+import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
-import { NAME } from './world.ts';
+import { NAME, type World } from './world.ts';
 
 /** A replica's link comes up within one retry pause of its server, which is 10 s after a refusal. */
 const CONVERGES_WITHIN = 16_000;
@@ -47,51 +48,57 @@ export async function heal(stage: Stage): Promise<Duration | undefined> {
   return undefined;
 }
 
-/** The nodes that a reported problem is about. */
+/** The nodes that a reported problem is about; where a shard's data is lost, all of that shard. */
 function namedNodes(stage: Stage): ReadonlySet<string> {
   const { world, invariants } = stage;
   const plane = world.controller;
   const named = new Set<string>();
   if (plane === undefined) return named;
-  const listed = invariants.cluster?.shards.flatMap(({ nodes }) => nodes) ?? [];
-  for (const { node } of plane.status(NAME).problems) {
-    const address = listed.find(({ id }) => id === node)?.address;
-    const machine = address === undefined ? undefined : world.atAddress(address);
-    if (machine !== undefined) named.add(machine.name);
+  for (const { code, node, shard } of plane.status(NAME).problems) {
+    for (const listed of invariants.cluster?.shards ?? []) {
+      for (const { id, address } of listed.nodes) {
+        if (id !== node && !(code === 'DATA_LOST' && listed.id === shard)) continue;
+        const machine = world.atAddress(address);
+        if (machine !== undefined) named.add(machine.name);
+      }
+    }
   }
   return named;
 }
 
-/** Does what the reported problems ask for; a node that is not in order and not named by any is a broken promise. */
+/** Does what the reported problems ask for; where nothing is reported though something is wrong, a promise is broken. */
 async function help(stage: Stage): Promise<void> {
   const { world, invariants } = stage;
-  const plane = world.controller;
-  if (plane === undefined) return;
-  const { problems } = plane.status(NAME);
+  const { problems } = world.controller?.status(NAME) ?? { problems: [] };
   for (const line of stage.unconverged()) world.note(`not in order: ${line}`);
-  for (const { code, message } of problems) world.note(`reported: ${code}: ${message}`);
+  for (const { code, message, command } of problems)
+    world.note(`reported: ${code}: ${message}; ${command ?? 'no command'}`);
   if (problems.length === 0) invariants.break('what is wrong is told', stage.unconverged().join(', '));
-  for (const { code, node, shard } of problems) {
-    const listed = invariants.cluster?.shards.flatMap(({ nodes }) => nodes).find(({ id }) => id === node);
-    const machine = listed === undefined ? undefined : world.atAddress(listed.address);
-    if ((code === 'DIVERGED' || code === 'UNPROVEN') && machine !== undefined) {
-      const owner = invariants.cluster?.shards.find((one) => one.id === shard)?.nodes.find((one) => one.master);
-      const master = owner === undefined ? undefined : world.atAddress(owner.address);
-      if (machine.core !== undefined && master?.core !== undefined) {
-        const prefix = isPrefix(machine.core.database, master.core.database);
-        const words = prefix === undefined ? 'nobody can tell' : prefix ? 'a copy of its past' : 'really diverged';
-        world.note(`in truth ${machine.name} is ${words}`);
-        world.count('finding', `${code}, ${words}`);
-      }
-      stage.kill(machine);
-      stage.wipe(machine);
-      await stage.sleep(500);
-      stage.start(machine);
-    }
-    if (code === 'TOPOLOGY_NEWER') await stage.overwrite();
-    if (code === 'MASTER_DOWN' || code === 'DATA_LOST') {
-      const index = invariants.cluster?.shards.findIndex(({ id }) => id === shard) ?? -1;
-      if (index >= 0) await stage.failover(index, undefined, true);
-    }
+  for (const { code, node, shard, command } of problems) {
+    const members = invariants.cluster?.shards.find(({ id }) => id === shard)?.nodes ?? [];
+    const machine = at(world, members.find(({ id }) => id === node)?.address);
+    const master = at(world, members.find((one) => one.master)?.address);
+    if ((code === 'DIVERGED' || code === 'UNPROVEN') && machine?.core !== undefined && master?.core !== undefined) {
+      const prefix = isPrefix(machine.core.database, master.core.database);
+      const words = prefix === undefined ? 'nobody can tell' : prefix ? 'a copy of its past' : 'really diverged';
+      world.note(`in truth ${machine.name} is ${words}`);
+      world.count('finding', `${code}, ${words}`);
+    } else world.count('finding', code);
+    if (command !== null) await carryOut(stage, command);
   }
+}
+
+const at = (world: World, address: string | undefined): Machine | undefined =>
+  address === undefined ? undefined : world.atAddress(address);
+
+/** A command line as a problem names it, carried out as kvctl would. */
+async function carryOut(stage: Stage, command: string): Promise<void> {
+  const words = command.split(' ');
+  const force = words.includes('--force') || words.includes('--empty');
+  const [, first, second, third = ''] = words;
+  if (first === 'failover') await stage.failover(Number(third), undefined, force);
+  else if (first === 'sync') await stage.overwrite();
+  else if (first === 'resume') await stage.resume();
+  else if (first === 'node' && second === 'readmit') await stage.readmit(third, force);
+  else stage.world.note(`nobody here can carry out ${command}`);
 }

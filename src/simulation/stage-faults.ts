@@ -75,36 +75,37 @@ export class StageFaults extends StageView {
   }
 
   /**
-   * Kills a master, gives it an empty folder or an older one, and starts it `after` ms later. One that is back within a
-   * second has its replicas copy the loss at the end of it, unless a controller promotes one before; where none could,
-   * the data is gone.
+   * Kills a master, gives it an empty folder or an older one, and starts it `after` ms later. Within about a second of
+   * its start its replicas copy the loss, unless one of them was promoted before; where no controller could, the data
+   * is gone.
    */
   async emptyMaster(index: number, after: Duration, image?: DiskImage): Promise<void> {
     const machine = this.master(index);
-    const { slots } = this.shard(index);
+    const { slots, id } = this.shard(index);
     const { life } = machine;
-    const since = this.now;
     const { leader, storeFaults } = this.world;
     const lostBefore = storeFaults.lostAnswerAt;
     let watched = this.watched(leader);
     this.kill(machine);
     if (image === undefined) this.wipe(machine);
-    else {
-      this.restoreDisk(machine, image);
-      // It knows its old topology and takes writes until it is replaced: nothing from outside can stop it sooner.
-      this.disasters.push(({ host, at }) => host === machine.host && since < at && at <= since + EMPTY_FOR);
-    }
+    else this.restoreDisk(machine, image);
     this.world.loop.after(after, () => {
       if (machine.life === life) this.start(machine);
     });
-    for (let i = 0; i < EMPTY_FOR / 100; i++) {
+    const heir = () => {
+      const master = this.invariants.cluster?.shards.find((shard) => shard.id === id)?.nodes.find((one) => one.master);
+      return master === undefined ? undefined : this.world.atAddress(master.address);
+    };
+    for (let up = 0; up < EMPTY_FOR; ) {
       await this.sleep(100);
       watched &&= this.watched(leader);
+      const next = heir();
+      if (next !== machine && next?.core?.isSlave === false) return;
+      if (machine.life !== life) up += 100;
     }
-    if (!watched || storeFaults.lostAnswerAt !== lostBefore)
-      this.disasters.push(
-        ({ slot, at }) => slots.some(({ from, to }) => from <= slot && slot <= to) && at <= since + EMPTY_FOR,
-      );
+    if (watched && storeFaults.lostAnswerAt === lostBefore) return;
+    const until = this.now;
+    this.disasters.push(({ slot, at }) => at <= until && slots.some(({ from, to }) => from <= slot && slot <= to));
   }
 
   /** A controller leads, sees and can write: this one. */

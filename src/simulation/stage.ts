@@ -140,6 +140,11 @@ export class Stage extends StageFaults {
     return this.operate('sync-force', (plane) => plane.sync(NAME, { caller: CALLER, force: true }));
   }
 
+  /** A node that is kept out for an operator is let back; `force`: whatever is lost by it. */
+  readmit(id: string, force: boolean): Promise<Ended> {
+    return this.operate(`readmit ${id}`, (plane) => plane.readmitNode(NAME, id, { caller: CALLER, force }));
+  }
+
   deleteShard(index: number): Promise<Ended> {
     return this.operate(`delete-shard ${index}`, (plane) =>
       plane.deleteShard(NAME, { index }, false, { caller: CALLER }),

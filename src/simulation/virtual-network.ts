@@ -42,13 +42,21 @@ const RESEND = 200;
 /** So long a sender goes on sending what is new while nothing that it sent is confirmed, about its first resend. */
 const UNCONFIRMED_FOR = 200;
 
-/** One direction of a connection between two hosts. */
+interface Message {
+  readonly run: () => void;
+  due: Instant;
+  /** Sent when nothing was confirmed any more: it waits for confirmations to come through again. */
+  readonly stalled: boolean;
+}
+
+/** One direction of a connection between two hosts: what is sent arrives late, in order, or once a cut has healed. */
 class Lane {
   readonly #network: VirtualNetwork;
   readonly from: string;
   readonly to: string;
   #lastDue: Instant = 0;
-  #held: (() => void)[] = [];
+  /** On their way, oldest first. */
+  #messages: Message[] = [];
   /** Since when it sends into a way whose confirmations do not come back. */
   #unconfirmedSince: Instant | undefined;
 
@@ -59,20 +67,35 @@ class Lane {
   }
 
   carry(run: () => void): void {
-    if (this.#held.length > 0 || this.#network.isCut(this.from, this.to) || this.#stalled()) {
-      this.#hold(run);
+    this.#lastDue = Math.max(this.#lastDue, this.#network.loop.now + this.#network.latency(this.from, this.to));
+    this.#messages.push({ run, due: this.#lastDue, stalled: this.#stalls() });
+    if (this.#messages.length === 1) this.#arm();
+  }
+
+  #arm(): void {
+    const [first] = this.#messages;
+    if (first !== undefined) this.#network.loop.at(first.due, () => this.#arrive(first));
+  }
+
+  #arrive(message: Message): void {
+    // It was dropped meanwhile, or put off with those that a cut had kept.
+    if (this.#messages[0] !== message || message.due > this.#network.loop.now) return;
+    if (this.#isHeld(message)) {
+      this.#network.waiting.add(this);
       return;
     }
-    const { loop } = this.#network;
-    this.#lastDue = Math.max(this.#lastDue, loop.now + this.#network.latency(this.from, this.to));
-    loop.at(this.#lastDue, () => {
-      if (this.#held.length > 0 || this.#network.isCut(this.from, this.to)) this.#hold(run);
-      else run();
-    });
+    this.#messages.shift();
+    message.run();
+    this.#arm();
+  }
+
+  #isHeld(message: Message): boolean {
+    const network = this.#network;
+    return network.isCut(this.from, this.to) || (message.stalled && network.isCut(this.to, this.from));
   }
 
   /** Nothing confirms what was sent: after a moment TCP sends nothing new, and the connection is silent both ways. */
-  #stalled(): boolean {
+  #stalls(): boolean {
     if (!this.#network.isCut(this.to, this.from)) {
       this.#unconfirmedSince = undefined;
       return false;
@@ -82,22 +105,21 @@ class Lane {
     return now - this.#unconfirmedSince > UNCONFIRMED_FOR;
   }
 
-  #hold(run: () => void): void {
-    if (this.#held.length === 0) this.#network.waiting.add(this);
-    this.#held.push(run);
-  }
-
   /** Whoever kept it to send it again is gone. */
   drop(): void {
     this.#network.waiting.delete(this);
-    this.#held = [];
+    this.#messages = [];
   }
 
   /** The cut may have healed: what was kept is sent again. */
   flush(): void {
-    if (this.#network.isCut(this.from, this.to) || this.#stalled()) return;
+    const [first] = this.#messages;
+    if (first !== undefined && this.#isHeld(first)) return;
     this.#network.waiting.delete(this);
-    for (const run of this.#held.splice(0)) this.carry(run);
+    const again = this.#network.loop.now + this.#network.latency(this.from, this.to);
+    for (const message of this.#messages) message.due = Math.max(message.due, again);
+    this.#lastDue = Math.max(this.#lastDue, again);
+    this.#arm();
   }
 }
 
