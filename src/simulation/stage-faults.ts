@@ -83,12 +83,17 @@ export class StageFaults extends StageView {
     const machine = this.master(index);
     const { slots, id } = this.shard(index);
     const { life } = machine;
+    const since = this.now;
     const { leader, storeFaults } = this.world;
     const lostBefore = storeFaults.lostAnswerAt;
     let watched = this.watched(leader);
     this.kill(machine);
     if (image === undefined) this.wipe(machine);
-    else this.restoreDisk(machine, image);
+    else {
+      this.restoreDisk(machine, image);
+      // It knows its old topology and takes writes until it is replaced: nothing from outside can stop it sooner.
+      this.disasters.push(({ host, at }) => host === machine.host && since < at && at <= since + after + EMPTY_FOR);
+    }
     this.world.loop.after(after, () => {
       if (machine.life === life) this.start(machine);
     });
