@@ -50,6 +50,7 @@ const nobody: ControlPlane = {
   deleteNode: unreachable,
   forgetNode: unreachable,
   readmitNode: unreachable,
+  readmitEmpty: unreachable,
   salvages: unreachable,
   salvage: unreachable,
   replaySalvage: unreachable,

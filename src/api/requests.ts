@@ -249,10 +249,24 @@ export const SettingsChangeBody = Type.Object(
   { title: 'SettingsChange', examples: [{ tolerance_ms: 5_000, max_lag_ms: null, diverged: 'fence' }] },
 );
 
+export const ReadmitBody = Type.Object(
+  {
+    empty: Type.Optional(
+      Type.Union([...Flag.anyOf], {
+        description:
+          'true or false: whether it is a master that came back without its data, which is accepted as it is',
+      }),
+    ),
+    ...WriteMembers,
+  },
+  { title: 'Readmission', examples: [{ force: false }, { empty: true }] },
+);
+
 export const NodeChangeBody = Type.Object(
   {
     priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000, description: PRIORITY_TEXT })),
     no_failover: Type.Optional(Type.Union([...Flag.anyOf], { description: NO_FAILOVER_TEXT })),
+    addr: Type.Optional(AddressText),
     ...WriteMembers,
   },
   { title: 'NodeChange', examples: [{ priority: 50, no_failover: true }] },

@@ -59,21 +59,46 @@ test('a node’s priority and exclusion are shown where they are not as everywhe
   assert.deepEqual(['priority' in plain, 'no_failover' in plain], [false, false]);
   const answer = await ask('PATCH', node, { priority: 7, no_failover: 'true' });
   assert.deepEqual([answer.status, answer.json.data.node], [200, { ...plain, priority: 7, no_failover: true }]);
-  assert.deepEqual(plane.asked.at(-1)?.more, [id, { priority: 7, noFailover: true }]);
+  assert.deepEqual(plane.asked.at(-1)?.more, [id, { priority: 7, noFailover: true, address: undefined }]);
   assert.equal((await ask('PATCH', node, { no_failover: false })).json.data.node.priority, 7);
   const status = (await ask('GET', `${CLUSTER}/status`)).json.data.shards[0].nodes[1];
   assert.deepEqual([status.priority, status.no_failover], [7, false]);
+});
+
+test('a node that listens elsewhere now', async () => {
+  const { ask, plane, shards } = await world();
+  const id = shards()[0]?.nodes[1]?.id ?? '';
+  const answer = await ask('PATCH', `${CLUSTER}/shards/0/nodes/${id}`, { addr: '[::1]:7777' });
+  assert.deepEqual([answer.status, answer.json.data.node.addr], [200, '[::1]:7777']);
+  const address = { host: '::1', port: 7777 };
+  assert.deepEqual(plane.asked.at(-1)?.more, [id, { priority: undefined, noFailover: undefined, address }]);
+});
+
+test('a master that lost its data is accepted empty, and nothing else is by that word', async () => {
+  const { ask, plane, shards } = await world();
+  const id = shards()[0]?.master;
+  for (const [body, what] of [
+    [{ empty: true }, 'readmitEmpty'],
+    [{ empty: 'true' }, 'readmitEmpty'],
+    [{ empty: false }, 'readmitNode'],
+    [undefined, 'readmitNode'],
+  ] as const) {
+    assert.equal((await ask('POST', `${CLUSTER}/nodes/${id}/readmit`, body)).status, 200);
+    assert.equal(plane.asked.at(-1)?.what, what);
+  }
+  assert.equal((await ask('POST', `${CLUSTER}/nodes/${id}/readmit`, { empty: 'perhaps' })).status, 400);
 });
 
 test('what a node cannot be is refused', async () => {
   const { ask, plane, shards } = await world();
   const id = shards()[0]?.nodes[1]?.id ?? '';
   for (const [body, message] of [
-    [{}, /^nothing to change; allowed: priority, no_failover/],
+    [{}, /^nothing to change; allowed: priority, no_failover, addr/],
+    [{ addr: 'nowhere' }, /^addr: got "nowhere"; allowed: `host:port`/],
     [{ priority: 1_001 }, /^priority: got 1001; allowed: a whole number from 0 to 1000/],
     [{ priority: null }, /^priority: got null/],
     [{ no_failover: 'perhaps' }, /^no_failover: got "perhaps"; allowed: true or false/],
-    [{ prio: 5 }, /^prio: there is no such member; allowed: priority, no_failover/],
+    [{ prio: 5 }, /^prio: there is no such member; allowed: priority, no_failover, addr/],
   ] as const) {
     const answer = await ask('PATCH', `${CLUSTER}/shards/0/nodes/${id}`, body);
     assert.deepEqual([answer.status, answer.json.error.code], [400, 'invalid'], JSON.stringify(body));

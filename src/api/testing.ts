@@ -271,6 +271,11 @@ export class FakePlane implements ControlPlane {
     if (nodeOf(this.#at(name, options).view.cluster, node) === undefined) throw notFound(`node ${node}`);
   }
 
+  async readmitEmpty(name: ClusterName, node: string, options: WriteOptions): Promise<void> {
+    this.#write('readmitEmpty', options, node);
+    if (nodeOf(this.#at(name, options).view.cluster, node) === undefined) throw notFound(`node ${node}`);
+  }
+
   async salvages(name: ClusterName): Promise<readonly SalvageView[]> {
     this.#held(name);
     return [SALVAGE.salvage];
@@ -305,6 +310,7 @@ export class FakePlane implements ControlPlane {
         ...old,
         priority: change.priority ?? old.priority,
         noFailover: change.noFailover ?? old.noFailover,
+        address: change.address ?? old.address,
       })),
     );
   }

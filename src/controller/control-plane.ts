@@ -134,6 +134,8 @@ export interface ControlPlane {
    * where what it alone holds cannot be saved first. Resolves once that is stored.
    */
   readmitNode(name: ClusterName, node: string, options: WriteOptions): Promise<void>;
+  /** Accepts a master that came back without its data as it is: what its shard had is given up. */
+  readmitEmpty(name: ClusterName, node: string, options: WriteOptions): Promise<void>;
   /** Files of what nodes alone held when they were copied over, newest first. */
   salvages(name: ClusterName): Promise<readonly SalvageView[]>;
   /** Its commands from the `after`th on, at most `limit`. Rejects with `not_found`. */
@@ -143,7 +145,7 @@ export interface ControlPlane {
    * `dryRun`: only says what would be done.
    */
   replaySalvage(name: ClusterName, id: string, dryRun: boolean, options: WriteOptions): Promise<Replay>;
-  /** What is special about a node; at once, and nothing is told to any. */
+  /** What is special about a node: at once, and nothing is told to any. Its address: proven first, and told to all. */
   changeNode(
     name: ClusterName,
     shard: ShardRef,

@@ -34,6 +34,7 @@ import { Leadership } from './leadership.ts';
 import type { Log } from './log.ts';
 import { Lookout } from './lookout.ts';
 import type { Opinion, PeerQuestion, Peers } from './peers.ts';
+import { readmitEmpty } from './readmission.ts';
 import { readmitNode } from './readmit.ts';
 import { Refusal } from './refusal.ts';
 import { Registry } from './registry.ts';
@@ -274,6 +275,10 @@ export class Controller implements ControlPlane {
   async readmitNode(name: ClusterName, node: string, options: WriteOptions): Promise<void> {
     const force = options.force === true;
     await this.#lead().change(name, options, (world) => readmitNode(world, node, force, options.caller.name));
+  }
+
+  async readmitEmpty(name: ClusterName, node: string, options: WriteOptions): Promise<void> {
+    await this.#changeAndWait(name, options, (world) => readmitEmpty(world, node, options.caller.name));
   }
 
   salvages(name: ClusterName): Promise<readonly SalvageView[]> {

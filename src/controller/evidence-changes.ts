@@ -31,7 +31,7 @@ const withoutNumbers = (text: string): string => text.replaceAll(/\b\d+\b/g, '#'
 function ofLiving(world: World, shard: Shard, report: ShardReport): Standing | undefined {
   const view = world.view(shard.master);
   const state = view?.state;
-  if (state !== 'loading' && state !== 'denied' && state !== 'masterdown' && state !== 'wrong-id') return undefined;
+  if (state !== 'loading' && state !== 'denied' && state !== 'masterdown') return undefined;
   const reason = view?.reason == null ? '' : `: ${view.reason}`;
   return {
     shard: shard.id,
@@ -56,8 +56,7 @@ function ofMaster(world: World, shard: Shard, report: ShardReport): Standing | u
   const finding = masterFinding(world, shard, report);
   if (finding === undefined) return undefined;
   const refusals = judged?.map((one) => `${one.node}: ${one.refusals.join('; ')}`) ?? [];
-  const eligible = judged?.some((one) => one.refusals.length === 0) === true;
-  const waits = verdict.kind === 'suspect' || (eligible && world.intended.pause === null);
+  const waits = verdict.kind === 'suspect' || (report.candidate !== null && report.held === null);
   const sort = withoutNumbers([verdict.kind, finding.code, finding.waitingFor ?? ''].join(' | '));
   return {
     shard: shard.id,

@@ -32,7 +32,7 @@ test('each state of a node has its code, what it waits for, and the command that
     [
       seeing(world('a master 9 | b replica 9'), 'b', { state: 'wrong-id' }),
       'WRONG_NODE',
-      'the right node at this address',
+      'the right node at this address, or its new one: kvctl node set b -n ns -c c1 --addr HOST:PORT',
       /^kvctl delete node b -n ns -c c1$/,
     ],
     [

@@ -111,7 +111,7 @@ function stateFinding(world: World, shard: Shard | undefined, view: NodeView): F
         ...common,
         code: 'WRONG_NODE',
         message: `another node answers at the address of ${view.id}${reason}`,
-        waitingFor: 'the right node at this address',
+        waitingFor: `the right node at this address, or its new one: ${kvctl(world, `node set ${view.id}`, '--addr HOST:PORT')}`,
         command: wrongNodeCommand(world, shard, view.id),
       };
     case 'refused':

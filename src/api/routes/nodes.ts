@@ -124,7 +124,8 @@ export function nodeRoutes(api: Api, context: ApiContext): void {
       schema: {
         operationId: 'changeNode',
         summary: 'Change what is special about a node',
-        description: 'What is absent stays. At once, and nothing is told to any node.',
+        description:
+          'What is absent stays. `priority` and `no_failover` hold at once, and nothing is told to any node. `addr` is where the node listens now, with the data and the id that it had: it is asked for its id there first, and every node is told.',
         tags,
         params: NodePath,
         querystring: WriteQuery,
@@ -132,18 +133,19 @@ export function nodeRoutes(api: Api, context: ApiContext): void {
         body: NodeChangeBody,
         response: {
           200: data(Type.Object({ node: NodeBody }), 'The node as it is now.'),
-          ...refused('not_found', ...ON_CHANGE),
+          ...refused('not_found', 'already_exists', 'node_check_failed', ...ON_CHANGE),
         },
       },
     },
     async (request) => {
       refuseUnknown(request.body, NodeChangeBody);
       const { node: id } = request.params;
-      const { priority, no_failover } = request.body;
-      if (priority === undefined && no_failover === undefined)
-        throw invalid('nothing to change; allowed: priority, no_failover');
+      const { priority, no_failover, addr } = request.body;
+      if (priority === undefined && no_failover === undefined && addr === undefined)
+        throw invalid('nothing to change; allowed: priority, no_failover, addr');
       const shard = readShard(request.params.shard);
-      const change = { priority, noFailover: readFlag(no_failover) };
+      const address = addr === undefined ? undefined : readAddress('addr', addr);
+      const change = { priority, noFailover: readFlag(no_failover), address };
       await plane.changeNode(request.params, shard, id, change, writeOptions(request));
       const { cluster } = plane.cluster(request.params);
       const found = nodeOf(cluster, id);

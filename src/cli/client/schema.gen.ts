@@ -2173,7 +2173,7 @@ export interface paths {
     };
   };
   "/api/v1/namespaces/{namespace}/clusters/{cluster}/nodes/{node}/readmit": {
-    /** Let back a node that is kept out: it is copied whole from its master */
+    /** Let back a node that is kept out: it is copied whole from its master, or accepted empty */
     post: {
       parameters: {
         query?: {
@@ -2200,7 +2200,7 @@ export interface paths {
       };
       requestBody?: {
         content: {
-          "application/json": components['schemas']["Options"];
+          "application/json": components['schemas']["Readmission"];
         };
       };
       responses: {
@@ -2232,6 +2232,11 @@ export interface paths {
           };
         };
         500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        502: {
           content: {
             "application/json": components['schemas']["Refused"];
           };
@@ -2803,6 +2808,8 @@ export interface components {
       priority?: number | undefined;
       /** true or false: whether the node is never promoted unless an operator names it */
       no_failover?: (boolean | "true" | "false") | undefined;
+      /** `host:port` with a port from 1 to 65535; IPv6 as `[::1]:6666` */
+      addr?: string | undefined;
       /** true or false, also as a string */
       force?: (boolean | "true" | "false") | undefined;
       /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
@@ -2905,6 +2912,16 @@ export interface components {
       message: string;
       waiting_for: (string | null);
       command: (string | null);
+    };
+    Readmission: {
+      /** true or false: whether it is a master that came back without its data, which is accepted as it is */
+      empty?: (boolean | "true" | "false") | undefined;
+      /** true or false, also as a string */
+      force?: (boolean | "true" | "false") | undefined;
+      /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+      wait?: (number | string) | undefined;
+      /** true or false, also as a string */
+      dry_run?: (boolean | "true" | "false") | undefined;
     };
     /** Every answer of 4xx and 5xx. */
     Refused: {
