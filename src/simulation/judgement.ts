@@ -10,21 +10,22 @@ export function judge(missing: readonly Acknowledged[], stage: Stage, planned: b
   const { world, invariants } = stage;
   let permitted = 0;
   const forbidden: Acknowledged[] = [];
+  const copiedOver: Acknowledged[] = [];
   for (const write of missing) {
     if (invariants.slotOnly.has(write.slot)) continue;
     const gone = stage.disasters.some((took) => took(write));
     if (gone || mayBeLost(write, stage) || byAnOldMaster(write, stage) || servedTwice(write, stage)) permitted++;
     else forbidden.push(write);
+    if (!gone && !servedTwice(write, stage) && !isKept(write, stage)) copiedOver.push(write);
   }
-  if (forbidden.length > 0) {
-    const words = forbidden
-      .slice(0, 5)
-      .map(
-        ({ key, value, at, host, sequence }) =>
-          `${key}=${value} acknowledged at ${Math.round(at)} by ${world.at(host)?.name} at sequence ${sequence}`,
-      );
-    invariants.break('no acknowledged write is lost', `${forbidden.length}: ${words.join('; ')}`);
-  }
+  const wordsOf = (writes: readonly Acknowledged[]) => {
+    const some = writes.slice(0, 5).map(({ key, value, at, host, sequence }) => {
+      return `${key}=${value} acknowledged at ${Math.round(at)} by ${world.at(host)?.name} at sequence ${sequence}`;
+    });
+    return `${writes.length}: ${some.join('; ')}`;
+  };
+  if (forbidden.length > 0) invariants.break('no acknowledged write is lost', wordsOf(forbidden));
+  else if (copiedOver.length > 0) invariants.break('what is copied over is saved first', wordsOf(copiedOver));
   if (planned) {
     if (permitted > 0) invariants.break('no acknowledged write is lost', `${permitted} in a planned change`);
     const first = world.traffic.stale.find(({ write }) => !invariants.slotOnly.has(write.slot));
@@ -72,4 +73,14 @@ function byAnOldMaster(write: Acknowledged, stage: Stage): boolean {
     (promotion) => promotion.at < write.at && (promotion.old === id || promotion.master === id),
   );
   return last !== undefined && last.old === id && !last.planned;
+}
+
+/** It is still on the node that took it, or in a file of what that node alone held, unless that node's disk was lost. */
+function isKept(write: Acknowledged, stage: Stage): boolean {
+  const machine = stage.world.at(write.host);
+  if (machine === undefined || machine.erased) return true;
+  const held = machine.core?.database.dump(write.key, stage.world.server.runtime.clock.wall()) ?? [];
+  if (held.some((effect) => effect.includes(String(write.value)))) return true;
+  const command = JSON.stringify(['SADD', write.key, String(write.value)]);
+  return stage.world.controllers.some(({ shelf }) => [...shelf.files.values()].some((text) => text.includes(command)));
 }

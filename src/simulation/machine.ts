@@ -58,6 +58,8 @@ export class Machine {
   core: EmulatedNode | undefined;
   /** What it had reached before its disk became an older one; 0 if that was not so, or explained by a full copy. */
   reached = 0;
+  /** Some of what it held was lost with its disk. */
+  erased = false;
   /** When its processes began. */
   readonly starts: Instant[] = [];
   /** Faults of what runs there, until they are taken away. */
@@ -156,12 +158,14 @@ export class Machine {
     if (this.#state !== 'dead') return;
     this.#disk.wipe();
     this.reached = 0;
+    this.erased = true;
   }
 
   /** Takes back what was written to its data or its nodes.conf after these instants; only while it is dead. */
   losePower(dataSince: Instant, filesSince: Instant): void {
     if (this.#state !== 'dead') return;
     this.#disk.losePower(dataSince, filesSince);
+    this.erased = true;
     this.reached = Math.max(this.reached, this.#lastSequence);
   }
 
@@ -174,6 +178,7 @@ export class Machine {
   restore(image: DiskImage): void {
     if (this.#state !== 'dead') return;
     this.#disk.restore(image);
+    this.erased = true;
     this.reached = Math.max(this.reached, this.#lastSequence);
   }
 

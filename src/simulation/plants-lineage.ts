@@ -137,4 +137,11 @@ export const lineagePlants: readonly Plant[] = [
     promise: 'the scenario',
     seeds: 4,
   },
+  {
+    name: 'what a node alone held is saved without its commands',
+    edits: [{ file: 'controller/salvage-format.ts', find: '[first, ...told]', replace: '[first]' }],
+    scenario: 'old-master-wrote-while-isolated',
+    promise: 'what is copied over is saved first',
+    seeds: 4,
+  },
 ];
