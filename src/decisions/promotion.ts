@@ -44,7 +44,7 @@ const reachedBy = (world: World, shard: Shard): Sequence =>
   Math.max(shard.floor, shard.dataLost ?? world.view(shard.master)?.highest ?? 0);
 
 /** Its link was down when the master answered: the master went on without it. */
-export function wentOnWithout(replica: NodeView, master: NodeView | undefined): boolean {
+function wentOnWithout(replica: NodeView, master: NodeView | undefined): boolean {
   return replica.lostAt !== null && master !== undefined && master.answeredAt > replica.lostAt;
 }
 
