@@ -196,6 +196,10 @@ export const priority = value<number | undefined>({
   otherwise: undefined,
   parse: natural(0),
 });
+export const newAddress = optional(
+  '--addr <address>',
+  'where the node listens now, with the data and the id that it had',
+);
 export const failoverOn = flag('--failover', 'the node may be promoted like any other');
 export const failoverOff = flag('--no-failover', 'the node is never promoted unless an operator names it');
 

@@ -60,14 +60,16 @@ test('a node that is special is set by its address, and shown so', async (t) => 
   const { kvctl, plane } = await served(t);
   const { code, out } = await kvctl(`node set 127.0.0.1:7001 --priority 200 --no-failover ${IN}`);
   assert.deepEqual([code, tidy(out)], [0, 'set node: <node 1> successfully.\n']);
-  assert.deepEqual(plane.asked.at(-1)?.more[1], { priority: 200, noFailover: true });
+  assert.deepEqual(plane.asked.at(-1)?.more[1], { priority: 200, noFailover: true, address: undefined });
   assert.match((await kvctl(`list nodes ${IN}`)).out, /127\.0\.0\.1:7001 +slave, priority 200, no failover +/);
   assert.match((await kvctl(`status ${IN}`)).out, /127\.0\.0\.1:7001 +slave, priority 200, no failover +up/);
   await kvctl(`node set 127.0.0.1:7001 --failover ${IN}`);
-  assert.deepEqual(plane.asked.at(-1)?.more[1], { priority: undefined, noFailover: false });
+  assert.deepEqual(plane.asked.at(-1)?.more[1], { priority: undefined, noFailover: false, address: undefined });
   const nothing = await kvctl(`node set 127.0.0.1:7001 ${IN}`);
   assert.deepEqual([nothing.code, plane.asked.length], [2, 2]);
-  assert.match(nothing.err, /Name --priority <number>, --no-failover or --failover/);
+  assert.match(nothing.err, /Name --priority <number>, --no-failover, --failover or --addr <address>/);
+  assert.equal((await kvctl(`node set 127.0.0.1:7001 --addr 127.0.0.1:7777 ${IN}`)).code, 0);
+  assert.match((await kvctl(`list nodes ${IN}`)).out, /127\.0\.0\.1:7777/);
 });
 
 test('a pause until a time, which is said in full', async (t) => {
