@@ -289,7 +289,7 @@ export class Outbox {
     this.#on.busy(this.#pushing[0] ?? null);
     if (typeof breath === 'string') {
       // An error may have been applied all the same.
-      if (line.connection.state === 'open') await this.#readBack(line);
+      if (line.connection.state === 'open' && (await this.#identify(line, true))) await this.#readBack(line);
       return breath;
     }
     line.id = this.#node;

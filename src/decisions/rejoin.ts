@@ -56,7 +56,7 @@ function stepMember(world: World, shard: Shard, node: Node): Step | undefined {
   const unfit = unfitForAttach(world, shard, node, view);
   if (unfit === 'beyond') return away('it was fed on by its old master, beyond what the new one has', node.proof);
   if (unfit === 'below') return away('it has lost something that it had', null);
-  if (!carries(world, node) || view.link !== 'up') return undefined;
+  if (!carries(world, node) || view.myId !== node.id || view.link !== 'up') return undefined;
   // A link that was seen up before its attach was answered was the one to its old master.
   if (view.attached !== null && view.linkUpAt < view.attached.at) return undefined;
   const answer = confirmed(world, shard, node, view);
