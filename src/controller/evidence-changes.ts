@@ -133,7 +133,7 @@ export function recovered(world: World, shard: Shard, report: ShardReport | unde
 
 /** Kinds of events that tell of something else than a decision about what was seen. */
 const NO_DECISIONS = ['move.', 'shard.', 'settings.', 'cluster.'];
-const BOOKKEEPING = ['node.created', 'node.deleted', 'node.forgotten', 'node.proven'];
+const BOOKKEEPING = ['node.created', 'node.deleted', 'node.forgotten', 'node.moved', 'node.proven'];
 
 const isDecision = ({ kind }: Happening): boolean =>
   !BOOKKEEPING.includes(kind) && !NO_DECISIONS.some((prefix) => kind.startsWith(prefix));

@@ -70,7 +70,8 @@ export function masterFinding(world: World, shard: Shard, report: ShardReport | 
     ...common,
     code: verdict.how === 'lost-data' ? 'DATA_LOST' : 'MASTER_DOWN',
     message: `master ${shard.master}: ${verdict.because}; ${so}`,
-    waitingFor: held ?? (eligible ? null : 'an eligible replica, or the master'),
+    waitingFor:
+      held ?? (eligible ? null : `an eligible replica, or ${acceptLoss === null ? 'the master' : 'an operator'}`),
     command: paused ? resume : eligible && held === null ? null : (failoverCommand(world, shard) ?? acceptLoss),
   };
 }

@@ -21,7 +21,7 @@ function lossText({ records, unseen_ms }: MayLose): string {
 }
 
 function planLines(plan: Plan, index: number, nameOf: (id: string) => string): readonly string[] {
-  const master = `master: ${nameOf(plan.master)}, which ${plan.how === 'switchover' ? 'answers' : 'does not answer'}`;
+  const master = `master: ${nameOf(plan.master)}, which ${plan.how === 'switchover' ? 'answers' : 'does not answer, or has lost its data'}`;
   if (plan.candidate !== null) {
     const loss = plan.may_lose === null ? 'nothing is lost' : lossText(plan.may_lose);
     return [`shard ${index}: ${nameOf(plan.candidate)} would be promoted; ${loss}`, master];

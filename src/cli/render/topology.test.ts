@@ -68,7 +68,7 @@ test('a failover’s plan names who would be promoted, and why not the others', 
     tidy(out),
     `shard 0: no replica would be promoted: it is too far behind
 with --force 127.0.0.1:7001 (<node 1>) would be; 600 records that were seen of it may be lost, and what it wrote in the 700 ms since its last answer
-master: 127.0.0.1:7000 (<node 2>), which does not answer
+master: 127.0.0.1:7000 (<node 2>), which does not answer, or has lost its data
 
 ADDRESS         SEQUENCE  MAY BE PROMOTED                     ID
 127.0.0.1:7001       300  no: 600 behind, limit 500; loading  <node 1>
