@@ -42,6 +42,17 @@ test('accepted empty: its history begins anew at 0, it is told, and nobody follo
   );
 });
 
+test('one that was to be master, and copied the loss as a slave before it heard: it is promoted as it is', () => {
+  const seen = world('a master 1 highest:521 says-slave at:6', { floor: 521 });
+  const { next } = readmitEmpty(seen, 'a', 'ops');
+  assert.deepEqual(brokenPromises(seen.intended, next), []);
+  const later = seeing(after(seen, next), 'a', { highest: 0, fell: null });
+  assert.deepEqual(
+    wants(later).map((want) => `${want.node} ${want.purpose}`),
+    ['a promote'],
+  );
+});
+
 test('who is refused, and why', () => {
   assert.equal(refused('a master 900 | b replica 900', {}), 'invalid', 'it has all its data');
   assert.equal(refused('a master 3 | b replica 900 down', LOST, 'b'), 'invalid', 'no master');

@@ -28,8 +28,9 @@ export function readmitEmpty(world: World, node: NodeId, by: string): Proposal {
   if (!lostData(world, shard))
     throw new Refusal('invalid', `${node} has all that it was seen to have: nothing was lost`);
   const view = world.view(node);
-  if (view?.state !== 'up' || view.says !== 'master' || view.sequence === null)
-    throw new Refusal('node_failed', `${node} does not answer as a master; try again when it does`);
+  // It may say that it is a slave: one that was to be promoted, and copied a loss before it heard.
+  if (view?.state !== 'up' || view.says === null || view.sequence === null)
+    throw new Refusal('node_failed', `${node} does not answer; try again when it does`);
   const move = activeMove(intended);
   if (move !== undefined && binds(move, shard.id)) {
     const words = `slots ${formatRange(move.range)} are on their way from or to this shard; try again when that has ended`;

@@ -94,11 +94,12 @@ const at = (world: World, address: string | undefined): Machine | undefined =>
 /** A command line as a problem names it, carried out as kvctl would. */
 async function carryOut(stage: Stage, command: string): Promise<void> {
   const words = command.split(' ');
-  const force = words.includes('--force') || words.includes('--empty');
+  const force = words.includes('--force');
   const [, first, second, third = ''] = words;
   if (first === 'failover') await stage.failover(Number(third), undefined, force);
   else if (first === 'sync') await stage.overwrite();
   else if (first === 'resume') await stage.resume();
+  else if (first === 'node' && second === 'readmit' && words.includes('--empty')) await stage.acceptEmpty(third);
   else if (first === 'node' && second === 'readmit') await stage.readmit(third, force);
   else stage.world.note(`nobody here can carry out ${command}`);
 }

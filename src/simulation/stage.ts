@@ -141,6 +141,10 @@ export class Stage extends StageFaults {
   }
 
   /** A node that is kept out for an operator is let back; `force`: whatever is lost by it. */
+  acceptEmpty(id: string): Promise<Ended> {
+    return this.operate(`readmit ${id} empty`, (plane) => plane.readmitEmpty(NAME, id, { caller: CALLER }));
+  }
+
   readmit(id: string, force: boolean): Promise<Ended> {
     return this.operate(`readmit ${id}`, (plane) => plane.readmitNode(NAME, id, { caller: CALLER, force }));
   }
