@@ -156,7 +156,7 @@ export function draft(world: World, shard: Shard, report: ShardReport | undefine
   };
 }
 
-export const EVIDENCE_FORMAT = 1;
+const EVIDENCE_FORMAT = 1;
 /** Bytes of one record. */
 export const EVIDENCE_SIZE = 8 * 1024;
 
