@@ -136,6 +136,12 @@ test('a promotion is taken back: only what nobody was told of, to the master bef
   const untold = new Set(['s0']);
   assert.deepEqual(brokenPromises(promoted, back, untold), []);
   assert.match(broken(back, promoted), /its lineage would be rewritten.*\n.*a is not proven/);
+  const copied = (one: Intended) =>
+    changed(
+      (shard) => withNode(shard, 'b', (node) => ({ ...node, proof: { entry: VERSION - 1, how: 'copied' } })),
+      one,
+    );
+  assert.deepEqual(brokenPromises(promoted, copied(back), untold), [], 'it is what it was before');
   assert.match(brokenPromises(promoted, back, new Set(['s1'])).join(), /rewritten/);
   const kept = { ...back, cluster: { ...back.cluster, version: promoted.cluster.version } };
   assert.match(brokenPromises(promoted, kept, untold).join(), /second text/);

@@ -26,7 +26,7 @@ export function brokenPromises(
   broken.push(...onlyTheProvenAreMasters(before, after, untold));
   broken.push(...finishedMovesStay(before, after));
   broken.push(...nothingIsCopiedOverUnsaved(after));
-  broken.push(...copiesAreProven(before, after));
+  broken.push(...copiesAreProven(before, after, untold));
   return broken;
 }
 
@@ -138,13 +138,17 @@ function nothingIsCopiedOverUnsaved(after: Intended): string[] {
     .map(({ id }) => `${id} would be copied over, and what it alone holds is not saved`);
 }
 
-/** Copied whole is who was attached to be, with nothing of it outstanding any more. */
-function copiesAreProven(before: Intended, after: Intended): string[] {
-  return nodesOf(after.cluster).flatMap((node) => {
-    const old = nodeOf(before.cluster, node.id)?.node;
-    if (node.proof?.how !== 'copied' || node.proof.entry === old?.proof?.entry) return [];
-    return old?.attaching === 'copied' && old.membership === 'member' && node.copy === null
-      ? []
-      : [`${node.id} would be proven to be copied, and was not attached for that`];
+/** Copied whole is who was attached to be, with nothing of it outstanding any more, or who was before all this. */
+function copiesAreProven(before: Intended, after: Intended, untold: ReadonlySet<ShardId>): string[] {
+  return after.cluster.shards.flatMap((shard) => {
+    const old = before.cluster.shards.find((one) => one.id === shard.id);
+    if (old !== undefined && takenBack(old, shard, untold)) return [];
+    return shard.nodes.flatMap((node) => {
+      const known = nodeOf(before.cluster, node.id)?.node;
+      if (node.proof?.how !== 'copied' || node.proof.entry === known?.proof?.entry) return [];
+      return known?.attaching === 'copied' && known.membership === 'member' && node.copy === null
+        ? []
+        : [`${node.id} would be proven to be copied, and was not attached for that`];
+    });
   });
 }
