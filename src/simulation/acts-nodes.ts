@@ -41,7 +41,7 @@ function hangForAWhile(stage: Stage, machine: Machine): void {
 
 /** A disk is only lost while other nodes of its shard hold all of it, and nothing else is amiss. */
 const mayLoseADisk = (stage: Stage, index: number): boolean =>
-  whole(stage) && stage.replicas(index).length > 0 && stage.watched();
+  !stage.world.over && whole(stage) && stage.replicas(index).length > 0 && stage.watched();
 
 async function wipeOne(stage: Stage, index: number): Promise<void> {
   if (!mayLoseADisk(stage, index)) return;

@@ -14,6 +14,7 @@ const TOLD_AFTER_FAULTS = 5_000;
 export async function heal(stage: Stage): Promise<Duration | undefined> {
   const { world, invariants } = stage;
   world.note('all faults end');
+  world.over = true;
   world.crashAtStep = undefined;
   world.network.healAll();
   Object.assign(world.storeFaults, { slowBy: 0, commitsBy: 0, answersBy: 0, lostAnswers: 0 });

@@ -51,6 +51,8 @@ export class Invariants implements Observer, Committed {
   /** Slots whose keys an operator moved away without them. */
   readonly slotOnly = new Set<number>();
   readonly handOvers: HandOver[] = [];
+  /** Every node that a shard ever had: `shard host id`. */
+  readonly members = new Set<string>();
   movesFinished = 0;
   cluster: SeenCluster | undefined;
   readonly commands: CommandWatch;
@@ -84,7 +86,9 @@ export class Invariants implements Observer, Committed {
     for (const shard of after.shards) {
       for (const node of shard.nodes) {
         const machine = this.#world.atAddress(node.address);
-        if (machine !== undefined) this.#world.nameId(node.id, machine);
+        if (machine === undefined) continue;
+        this.#world.nameId(node.id, machine);
+        this.members.add(`${shard.id} ${machine.host} ${node.id}`);
       }
     }
     this.#world.note(`${foreign ? 'foreign write' : 'commit'} v${after.version} ${describe(after)}`);

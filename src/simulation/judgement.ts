@@ -51,28 +51,26 @@ function servedTwice(write: Acknowledged, stage: Stage): boolean {
 }
 
 /** An unplanned failover of its shard, to a replica that had not got so far. */
-function mayBeLost(write: Acknowledged, stage: Stage): boolean {
-  const { world, invariants } = stage;
-  return invariants.promotions.some((promotion) => {
-    if (promotion.planned) return false;
-    const shard = invariants.cluster?.shards.find(({ id }) => id === promotion.shard);
-    const entry = shard?.lineage.find(({ version }) => version === promotion.version);
-    if (shard === undefined || entry === undefined) return false;
-    const node = shard.nodes.find(({ address }) => world.atAddress(address)?.host === write.host);
-    if (node === undefined || write.sequence <= entry.sequence) return false;
-    return node.id === promotion.old || write.at <= promotion.at;
+function mayBeLost({ host, sequence, at }: Acknowledged, stage: Stage): boolean {
+  const { invariants } = stage;
+  return invariants.promotions.some(({ planned, shard: id, version, old, at: promotedAt }) => {
+    if (planned) return false;
+    const shard = invariants.cluster?.shards.find((one) => one.id === id);
+    const entry = shard?.lineage.find((one) => one.version === version);
+    if (entry === undefined || sequence <= entry.sequence) return false;
+    if (invariants.members.has(`${id} ${host} ${old}`)) return true;
+    return at <= promotedAt && [...invariants.members].some((member) => member.startsWith(`${id} ${host} `));
   });
 }
 
 /** Taken by a master after an unplanned failover had replaced it: nothing can keep it from that before it is told. */
-function byAnOldMaster(write: Acknowledged, stage: Stage): boolean {
-  const { world, invariants } = stage;
-  const nodes = invariants.cluster?.shards.flatMap((shard) => shard.nodes) ?? [];
-  const id = nodes.find(({ address }) => world.atAddress(address)?.host === write.host)?.id;
-  const last = invariants.promotions.findLast(
-    (promotion) => promotion.at < write.at && (promotion.old === id || promotion.master === id),
+function byAnOldMaster({ host, at }: Acknowledged, stage: Stage): boolean {
+  const { promotions, members } = stage.invariants;
+  const is = (shard: string, id: string) => members.has(`${shard} ${host} ${id}`);
+  const last = promotions.findLast(
+    (promotion) => promotion.at < at && (is(promotion.shard, promotion.old) || is(promotion.shard, promotion.master)),
   );
-  return last !== undefined && last.old === id && !last.planned;
+  return last !== undefined && is(last.shard, last.old) && !last.planned;
 }
 
 /** It is still on the node that took it, or in a file of what that node alone held, unless that node's disk was lost. */

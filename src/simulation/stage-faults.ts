@@ -116,7 +116,8 @@ export class StageFaults extends StageView {
   /** A controller leads, sees and can write: this one. */
   watched(leader: ControllerHost | undefined = this.world.leader): boolean {
     const { world } = this;
-    const sees = world.controller !== undefined && !world.storeTroubled && !world.network.troubled;
+    const paused = this.invariants.cluster?.paused === true;
+    const sees = world.controller !== undefined && !world.storeTroubled && !world.network.troubled && !paused;
     return sees && leader !== undefined && world.leader === leader;
   }
 
@@ -219,7 +220,11 @@ export class StageFaults extends StageView {
 
   /** Nobody reaches it for `period` ms, then everybody does, and so on. */
   flap(party: Party, period: Duration, times: number): void {
-    for (let i = 0; i < times; i++) this.#during(2 * i * period, () => this.#during(period, this.blackHole(party)));
+    for (let i = 0; i < times; i++) {
+      this.#during(2 * i * period, () => {
+        if (!this.world.over) this.#during(period, this.blackHole(party));
+      });
+    }
   }
 
   /** The whole machine goes, without a word: no connection ends, and what it had sent last never arrives. */

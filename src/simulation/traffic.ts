@@ -43,6 +43,8 @@ const CONNECT_TIMEOUT = 500;
 /** ioredis and node-redis give up after 16. */
 const REDIRECTS = 16;
 const LONGEST_TRY = 30;
+/** To read a key back. */
+const READ_TRIES = 5;
 
 interface Line {
   readonly address: Address;
@@ -274,9 +276,11 @@ export class Traffic {
     const members = new Map<string, ReadonlySet<number>>();
     const keys = [...new Set(this.acknowledged.map(({ key }) => key))];
     for (const key of keys) {
-      const found = await new Promise<Answer>((resolve) => {
-        client.ask(slotOf(key), ['SMEMBERS', key], resolve);
-      });
+      let found: Answer = { kind: 'unknown' };
+      for (let tries = 0; found.kind !== 'reply' && tries < READ_TRIES; tries++)
+        found = await new Promise<Answer>((resolve) => {
+          client.ask(slotOf(key), ['SMEMBERS', key], resolve);
+        });
       const items = found.kind === 'reply' && found.reply.kind === 'array' ? found.reply.items : [];
       members.set(key, new Set(items.map((item) => ('text' in item ? Number(item.text) : Number.NaN))));
     }

@@ -84,6 +84,8 @@ export class World {
     answersBy: 0,
   };
   observer: Observer | undefined;
+  /** No new fault begins any more. */
+  over = false;
   /** Commits and commands of controllers so far. */
   steps = 0;
   /** The controller that makes this step dies right after it. */
