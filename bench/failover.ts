@@ -11,6 +11,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { FailoverPlan } from '../src/controller/control-plane.ts';
 import { ClusterClient, Controller, isSettled, summary } from '../test/processes/harness/controller.ts';
 import { type KvNode, startNodes } from '../test/processes/harness/nodes.ts';
 import { real } from '../test/processes/harness/power.ts';
@@ -148,10 +149,13 @@ class Bench {
       const { shards, problems } = await this.cluster.status();
       const node = shards[shard]?.nodes.find((one) => one.addr === old.addr);
       if (node === undefined) return undefined;
-      if (problems.some((one) => one.node === node.id && /DIVERGED|UNPROVEN/.test(one.code))) return 'named';
+      const named = problems.some(
+        (one) => one.node === node.id && /DIVERGED|UNPROVEN/.test(one.code) && one.command !== null,
+      );
+      if (named) return 'named';
       if (!(node.in_sync && node.says === 'slave' && node.link === 'up')) return undefined;
-      const plan = await this.cluster.request('POST', `/shards/${shard}/failover`, { dry_run: true });
-      return plan.status === 200 ? 'in order' : undefined;
+      const plan = await this.cluster.post<FailoverPlan>(`/shards/${shard}/failover`, { dry_run: true });
+      return plan.candidate === node.id ? 'in order' : undefined;
     };
     // Said of one that is about to follow, too, for a moment.
     const first = await until(`${old.addr} is back`, inOrder, NEVER, 100);

@@ -2,28 +2,15 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterClient } from './harness/controller.ts';
-import { isPush, type Verdict } from './harness/conversation.ts';
+import type { Verdict } from './harness/conversation.ts';
 import { endsWell } from './harness/ending.ts';
 import { backOrNamed, emptied, failovers, idOf, replaced, replicaOf, statusOf, write } from './harness/failing.ts';
-import type { KvNode } from './harness/nodes.ts';
 import { until } from './harness/processes.ts';
 import { controllers, everybody } from './harness/proxy.ts';
+import { pushes } from './harness/pushes.ts';
 import { together } from './harness/scenario.ts';
 import type { Scene } from './harness/scene.ts';
 import { tagIn } from './harness/slots.ts';
-
-/** The versions that a node was pushed from now on; what is done about each is for `judge` to say. */
-function pushes(node: KvNode, judge: (count: number) => Verdict | undefined = () => undefined): readonly number[] {
-  const seen: number[] = [];
-  node.proxy.impose(controllers, {
-    judge: (words) => {
-      if (!isPush(words)) return undefined;
-      seen.push(Number(words[3]));
-      return judge(seen.length);
-    },
-  });
-  return seen;
-}
 
 /** A new version for every node of the cluster: another replica joins this shard. */
 async function raise(scene: Scene, cluster: ClusterClient, shard: number): Promise<void> {

@@ -2,16 +2,11 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClusterBody, type ClusterClient, isSettled } from './harness/controller.ts';
+import { idOf, mayBePromoted } from './harness/failing.ts';
 import type { KvNode } from './harness/nodes.ts';
 import { until } from './harness/processes.ts';
 import { scenario } from './harness/scenario.ts';
 import type { Scene } from './harness/scene.ts';
-
-async function idOf(cluster: ClusterClient, node: KvNode): Promise<string> {
-  const found = (await cluster.get()).shards.flatMap((shard) => shard.nodes).find(({ addr }) => addr === node.addr);
-  if (found === undefined) throw new Error(`${node.addr} is no node of the cluster`);
-  return found.id;
-}
 
 /** What somebody else's tool would push: this node alone, the master of every slot. */
 async function pushForeign(node: KvNode, version: number): Promise<void> {
@@ -37,13 +32,7 @@ scenario(
     assert.deepEqual([again.status, again.error?.message], [409, 'the entry already existed']);
     const id = await idOf(cluster, added);
     // Its link is up a moment before it is proven.
-    await until('it may be promoted', async () => {
-      const plan = await cluster.post<{ candidate: string | null }>('/shards/0/failover', {
-        preferred_node_id: id,
-        dry_run: true,
-      });
-      return plan.candidate === id;
-    });
+    await mayBePromoted(cluster, added);
     assert.equal(await cluster.failover(0, id), id);
     await cluster.settled();
 

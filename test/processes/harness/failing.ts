@@ -1,5 +1,6 @@
 /** What is waited for, and asked, where masters fail. */
 import assert from 'node:assert/strict';
+import type { FailoverPlan } from '../../../src/controller/control-plane.ts';
 import type { ClusterStatus } from '../../../src/controller/status.ts';
 import type { ClusterClient } from './controller.ts';
 import type { KvNode } from './nodes.ts';
@@ -84,8 +85,9 @@ export async function mayBePromoted(cluster: ClusterClient, node: KvNode, shard 
     (shards[shard]?.nodes ?? []).some((one) => one.id === id && one.in_sync && one.link === 'up'),
   );
   await until(`${node.addr} may be promoted`, async () => {
-    const plan = await cluster.request('POST', `/shards/${shard}/failover`, { preferred_node_id: id, dry_run: true });
-    if (plan.status !== 200) throw new Error(plan.error?.message);
+    const body = { preferred_node_id: id, dry_run: true };
+    const plan = await cluster.post<FailoverPlan>(`/shards/${shard}/failover`, body);
+    if (plan.candidate !== id) throw new Error(plan.refused ?? `${plan.candidate} would be`);
     return true;
   });
 }

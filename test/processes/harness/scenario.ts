@@ -15,7 +15,7 @@ async function played(t: TestContext, options: SceneOptions, play: Play, shared?
   const note = (text: string) => t.diagnostic(text);
   const scene = await Scene.begin(options, note, shared);
   try {
-    await play(scene);
+    await Promise.race([play(scene), overdue(t.signal)]);
   } catch (error) {
     // What other scenes made it say is of no interest.
     const lines = scene.controller.log.split('\n');
@@ -25,6 +25,10 @@ async function played(t: TestContext, options: SceneOptions, play: Play, shared?
     await scene.end();
   }
 }
+
+/** A test that takes too long is ended like one that fails. */
+const overdue = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('it took too long'))));
 
 /** A test with a controller of its own, after the other tests of its file. */
 export const scenario: Define = (name, options, play) => {
