@@ -178,4 +178,56 @@ export const deathPlants: readonly Plant[] = [
     promise: 'the scenario',
     seeds: 8,
   },
+  {
+    name: 'the brake does not hold',
+    edits: [
+      {
+        file: 'decisions/failover.ts',
+        find: "world.brake && verdict.how === 'no-witness'",
+        replace: 'verdict.brokeAt < 0',
+      },
+    ],
+    scenario: 'half-the-nodes-of-a-site-vanish',
+    promise: 'the scenario',
+    seeds: 4,
+  },
+  {
+    name: 'nothing damps',
+    edits: [
+      {
+        file: 'decisions/damping.ts',
+        find: 'return until > world.now ? until : undefined;',
+        replace: 'return until > world.now && !PLANTED ? until : undefined;',
+      },
+    ],
+    scenario: 'flapping-master',
+    promise: 'the scenario',
+    seeds: 8,
+  },
+  {
+    name: 'a failover that was committed late is told at once',
+    edits: [
+      {
+        file: 'decisions/telling.ts',
+        find: 'untoldUntil(world) !== undefined',
+        replace: 'world.now < 0',
+      },
+    ],
+    scenario: 'late-commit',
+    promise: 'the scenario',
+    seeds: 4,
+  },
+  {
+    name: 'promoted without a hold where nobody could witness it',
+    edits: [
+      {
+        file: 'decisions/liveness.ts',
+        find: '!witnessed && world.now < heldUntil',
+        replace: '!witnessed && world.now < 0',
+      },
+    ],
+    scenario: 'master-dies-while-no-controller-runs',
+    promise: 'the scenario',
+    seeds: 8,
+  },
 ];

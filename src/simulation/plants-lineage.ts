@@ -144,4 +144,36 @@ export const lineagePlants: readonly Plant[] = [
     promise: 'what is copied over is saved first',
     seeds: 4,
   },
+  {
+    name: 'a copy is believed without its proof',
+    edits: [
+      {
+        file: 'controller/copy-jobs.ts',
+        find: "there ? 'not-whole' : same ? 'whole' : 'restarted'",
+        replace: "'whole'",
+      },
+    ],
+    scenario: 'full-copy-outrun-by-its-master',
+    promise: 'replicas are copies',
+    seeds: 4,
+  },
+  {
+    name: 'a number is not raised far enough',
+    edits: [
+      {
+        file: 'controller/copy-jobs.ts',
+        find: 'const goal = (await sequenceOf(master)) + margin;',
+        replace: 'const goal = (await sequenceOf(master)) + (PLANTED ? 0 : margin);',
+      },
+      { file: 'controller/copy-jobs.ts', find: 'to - masterAt > (margin * 3) / 4', replace: 'to >= 0' },
+      {
+        file: 'controller/copy-jobs.ts',
+        find: "there ? 'not-whole' : same ? 'whole' : 'restarted'",
+        replace: "'whole'",
+      },
+    ],
+    scenario: 'full-copy-forced-and-proven',
+    promise: 'the scenario',
+    seeds: 2,
+  },
 ];

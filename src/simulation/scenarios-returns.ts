@@ -33,6 +33,44 @@ export const returnScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'full-copy-forced-and-proven',
+    ...one,
+    traffic: { pause: 60 },
+    async play(stage) {
+      const old = stage.master(0);
+      stage.isolate(old);
+      await failsOver(stage, 8_000, 'isolated');
+      await stage.sleep(stage.between(500, 6_000));
+      stage.heal(old);
+      const copied = await stage.until(() => stage.unconverged().length === 0, 16_000);
+      stage.expect(copied !== undefined, `it is not back: ${stage.unconverged().join(', ')}`);
+      await stage.sleep(1_000);
+    },
+  },
+  {
+    name: 'full-copy-outrun-by-its-master',
+    ...one,
+    async play(stage) {
+      const old = stage.master(0);
+      stage.isolate(old);
+      await failsOver(stage, 8_000, 'isolated');
+      const master = stage.master(0);
+      await stage.sleep(stage.between(500, 3_000));
+      stage.heal(old);
+      // It is attached, and cannot ask before its master has passed the number that it was raised to.
+      const heal = stage.cut([old], [master]);
+      const attached = await stage.until(() => old.core?.isSlave === true, 12_000);
+      stage.expect(attached !== undefined, 'it was never attached');
+      const beyond = (old.core?.database.sequence ?? 0) + 2_000;
+      for (let i = 0; (master.core?.database.sequence ?? beyond) < beyond && i < 100; i++)
+        await stage.command(master, 'MPUBLISH', 'channel', ...Array.from({ length: 2_000 }, () => 'x'));
+      heal();
+      const copied = await stage.until(() => stage.unconverged().length === 0, 60_000);
+      stage.expect(copied !== undefined, `it is not back: ${stage.unconverged().join(', ')}`);
+      await stage.sleep(1_000);
+    },
+  },
+  {
     name: 'old-master-diverged-two-promotions-ago',
     ...three,
     traffic: { pause: 60 },

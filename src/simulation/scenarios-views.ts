@@ -1,6 +1,21 @@
 /** Who sees what: partitions, links that come and go, and masters that are alive and yet not there. */
 import type { Scenario } from './run.ts';
 import { failsOver, isTold, mistakePassword, neverFailsOver, one, three, two } from './scenario-steps.ts';
+import type { Stage } from './stage.ts';
+
+/** Of two failovers of a shard one after the other, the second comes 10 s later at the soonest, the third 60 s. */
+function isDamped(stage: Stage): void {
+  const at = stage.invariants.promotions.filter(({ planned }) => !planned).map((promotion) => promotion.at);
+  at.forEach((instant, i) => {
+    const before = at[i - 1];
+    if (before !== undefined) stage.expect(instant - before >= 9_900, `replaced again after ${instant - before} ms`);
+  });
+}
+
+/** Idle, and its link down for good: nobody knows better than it how its master ends, and it knows nothing. */
+async function loseLink(stage: Stage, index: number): Promise<void> {
+  await mistakePassword(stage, stage.replica(index));
+}
 
 export const viewScenarios: readonly Scenario[] = [
   {
@@ -98,6 +113,7 @@ export const viewScenarios: readonly Scenario[] = [
         stage.start(master);
         await stage.sleep(stage.between(300, 2_500));
       }
+      isDamped(stage);
       await stage.sleep(3_000);
     },
   },
@@ -112,6 +128,82 @@ export const viewScenarios: readonly Scenario[] = [
         stage.heal(master);
         await stage.sleep(3_000);
       }
+      isDamped(stage);
+    },
+  },
+  {
+    name: 'master-dies-while-no-controller-runs',
+    ...one,
+    async play(stage) {
+      // It has all that its master had and says that it has lost it, and the controller that just started has seen
+      // neither: it may be promoted, but not before the hold is over.
+      const master = stage.master(0);
+      await stage.world.traffic.stop();
+      await stage.sleep(2_000);
+      stage.crashController();
+      stage.kill(master);
+      await stage.sleep(stage.between(500, 3_000));
+      stage.startController();
+      const led = stage.now;
+      await failsOver(stage, 25_000, 'gone before the controller began');
+      stage.expect(stage.now - led >= 15_000, `promoted after ${Math.round(stage.now - led)} ms, without a witness`);
+      await stage.sleep(2_000);
+      stage.start(master);
+      stage.world.traffic.start();
+      await stage.sleep(4_000);
+    },
+  },
+  {
+    name: 'half-the-nodes-of-a-site-vanish',
+    shards: 4,
+    perShard: 2,
+    controllers: 2,
+    async play(stage) {
+      // Five of eight nodes: both of the first shard, and one of each other, of which two are masters.
+      const site = [stage.master(0), stage.replica(0), stage.master(1), stage.master(2), stage.replica(3)];
+      await stage.world.traffic.stop();
+      await stage.sleep(2_000);
+      const how = stage.pick(['cut', 'gone', 'cut while no controller ran'] as const);
+      const gone = how === 'gone';
+      if (how === 'cut while no controller ran') {
+        for (const host of stage.world.controllers) stage.crashController(host);
+        await loseLink(stage, 1);
+        stage.cut(stage.world.controllers, site);
+        stage.startController();
+      } else {
+        await loseLink(stage, 1);
+        await stage.sleep(stage.between(12_000, 20_000));
+        if (gone) for (const machine of site) stage.vanish(machine);
+        else stage.cut(stage.world.controllers, site);
+      }
+      const { master } = stage.shard(1);
+      await stage.sleep(stage.between(25_000, 40_000));
+      stage.expect(stage.shard(1).master === master, 'a shard without a witness was failed over');
+      // A replica that lost its master says that it is not this controller alone.
+      const promoted = stage.invariants.promotions.length;
+      stage.expect(promoted === (gone ? 1 : 0), `${promoted} shards were failed over`);
+      if (gone) for (const machine of site) stage.reappear(machine);
+      stage.world.network.healAll();
+      await stage.command(stage.replica(1), 'CONFIG', 'SET', 'masterauth', '');
+      await stage.command(stage.replica(1), 'CONFIG', 'REWRITE');
+      stage.world.traffic.start();
+      await stage.sleep(12_000);
+    },
+  },
+  {
+    name: 'a-third-of-sixty-masters-at-once',
+    seeds: 1,
+    shards: 60,
+    perShard: 2,
+    traffic: { clients: 2, pause: 300 },
+    async play(stage) {
+      const masters = Array.from({ length: 20 }, (_, i) => stage.master(3 * i));
+      for (const master of masters) stage.kill(master);
+      const all = await stage.until(() => stage.invariants.promotions.length === 20, 4_000);
+      stage.expect(all !== undefined, `${stage.invariants.promotions.length} of 20 shards failed over in 4 s`);
+      await stage.sleep(2_000);
+      for (const master of masters) stage.start(master);
+      await stage.sleep(4_000);
     },
   },
   {
