@@ -289,6 +289,16 @@ test('the target dies in the hand-over: a replica that lacks the moved slots is 
   assert.deepEqual(places(commit(level).next)[1], 'c away, d master');
 });
 
+test('the target dies before it says what it had after the move: no replica is known to have the slots', () => {
+  const shards = 'a master 9 at:6 / c master 8 dead | d replica 8';
+  const decision = decideFailovers(world(shards, { operations: [{ ...HANDING, goal: null }] }));
+  assert.equal(decision.proposal, undefined);
+  assert.match(decision.reports[1]?.judged?.[0]?.refusals.join() ?? '', /may lack slots that were moved/);
+  // Without data nothing can be lacking.
+  const slotOnly = world(shards, { operations: [{ ...HANDING, goal: null, slotOnly: true }] });
+  assert.deepEqual(places(commit(slotOnly).next)[1], 'c away, d master');
+});
+
 test('an operator’s word replaces a master that nobody may replace', () => {
   const seen = world('a master 900 dead | b replica 300', { floor: 900, eligibleFrom: 800 });
   const { next, events } = forcedFailover(seen, shardAt(seen), 'b', 300, 600, [], 'ops');

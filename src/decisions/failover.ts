@@ -177,11 +177,14 @@ export function moveToSettle(world: World, shard: Shard, brokeAt: Instant): Inst
   return world.now < brokeAt + ASK_TARGET ? brokeAt + ASK_TARGET : undefined;
 }
 
-/** What a new master of this shard must have, lest slots that were moved to it are lost with their last copy. */
+/**
+ * What a new master of this shard must have, lest slots that were moved to it are lost with their last copy. Infinity:
+ * nobody knows, as the target did not live to say what it had.
+ */
 export function handedOver(world: World, shard: Shard): Sequence | undefined {
   const move = activeMove(world.intended);
   if (move?.phase !== 'handing-over' || move.slotOnly || move.target !== shard.id) return undefined;
-  return move.goal ?? undefined;
+  return move.goal ?? Number.POSITIVE_INFINITY;
 }
 
 const base = ({ kind, id, range, source, target, slotOnly, by, startedAt }: Move) => ({

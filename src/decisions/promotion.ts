@@ -35,7 +35,7 @@ export interface Wanted {
   readonly unwitnessed?: boolean;
   /** This one or nobody, on an operator's word. */
   readonly preferred?: NodeId | undefined;
-  /** The number at which the dead master held slots that were just moved to it. */
+  /** The number at which the dead master held slots that were just moved to it; Infinity: it held them, at an unknown one. */
   readonly handedOver?: Sequence | undefined;
 }
 
@@ -78,7 +78,9 @@ function unfit(world: World, shard: Shard, node: Node, view: NodeView, wanted: W
     if (!wanted.force && cutOff && (lacks > 0 || node.cutOff || wanted.unwitnessed))
       refusals.push(`was cut off while its master still answered${lacks > 0 ? `, and lacks ${lacks} records` : ''}`);
   }
-  if (wanted.handedOver !== undefined && (view.sequence ?? 0) < wanted.handedOver)
+  if (wanted.handedOver === Number.POSITIVE_INFINITY)
+    refusals.push('may lack slots that were moved to its master, which died before it said how much it had');
+  else if (wanted.handedOver !== undefined && (view.sequence ?? 0) < wanted.handedOver)
     refusals.push(`lacks slots that were moved to its master, which it has from sequence ${wanted.handedOver} on`);
   if (wanted.linked && view.link !== 'up') refusals.push('its link to the master is down');
   if (wanted.unwitnessed && view.link === 'up') refusals.push('does not say that it has lost its master');
