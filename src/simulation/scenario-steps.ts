@@ -62,11 +62,17 @@ export async function afterSuccess(stage: Stage, source: ReturnType<Stage['maste
 }
 
 /** Writes to one node by hand, at this pace, whatever the topology says, until it takes none any more; how many it took. */
-export async function writeByHand(stage: Stage, machine: Machine, index: number, most: number): Promise<number> {
+export async function writeByHand(
+  stage: Stage,
+  machine: Machine,
+  index: number,
+  most: number,
+  what = 'by hand',
+): Promise<number> {
   const slot = stage.shard(index).slots[0]?.from ?? 0;
   let taken = 0;
   for (let i = 0; i < most; i++) {
-    const reply = await stage.world.console.ask(machine.address, ['SADD', keyInSlot(slot), `by hand ${i}`]);
+    const reply = await stage.world.console.ask(machine.address, ['SADD', keyInSlot(slot), `${what} ${i}`]);
     if (reply?.kind !== 'integer') break;
     taken++;
   }

@@ -126,6 +126,27 @@ export const returnScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'old-master-rolled-back-and-written-to-up-to-its-number',
+    awaits: 'a look into the log of an old master at exactly its P: it may have lost records and taken as many others',
+    ...one,
+    async play(stage) {
+      const { traffic } = stage.world;
+      const old = stage.master(0);
+      await traffic.stop();
+      await stage.sleep(1_500);
+      const image = old.snapshot();
+      stage.disasters.push(() => true);
+      await writeByHand(stage, old, 0, 3, 'before');
+      await stage.sleep(100);
+      await replaceMaster(stage, stage.between(1_500, 3_000));
+      stage.restoreDisk(old, image);
+      stage.start(old);
+      await writeByHand(stage, old, 0, 3, 'after');
+      traffic.start();
+      await stage.sleep(5_000);
+    },
+  },
+  {
     name: 'fenced-master-loses-power-before-the-attach',
     ...one,
     traffic: { pause: 60 },
