@@ -14,7 +14,8 @@ export function judge(missing: readonly Acknowledged[], stage: Stage, planned: b
   for (const write of missing) {
     if (invariants.slotOnly.has(write.slot)) continue;
     const gone = stage.disasters.some((took) => took(write));
-    if (gone || mayBeLost(write, stage) || byAnOldMaster(write, stage) || servedTwice(write, stage)) permitted++;
+    const lawful = mayBeLost(write, stage) || byAnOldMaster(write, stage) || byTheOverwritten(write, stage);
+    if (gone || lawful || servedTwice(write, stage)) permitted++;
     else forbidden.push(write);
     if (!gone && !servedTwice(write, stage) && !isKept(write, stage)) copiedOver.push(write);
   }
@@ -71,6 +72,11 @@ function byAnOldMaster({ host, at }: Acknowledged, stage: Stage): boolean {
     (promotion) => promotion.at < at && (is(promotion.shard, promotion.old) || is(promotion.shard, promotion.master)),
   );
   return last !== undefined && is(last.shard, last.old) && !last.planned;
+}
+
+/** Taken by a master that an operator's overwrite was just unseating, on the word of an older store. */
+function byTheOverwritten({ at }: Acknowledged, stage: Stage): boolean {
+  return stage.overwrites.some((instant) => Math.abs(at - instant) <= TOLD_WITHIN);
 }
 
 /** It is still on the node that took it, or in a file of what that node alone held, unless that node's disk was lost. */

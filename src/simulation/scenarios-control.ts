@@ -242,8 +242,6 @@ export const controlScenarios: readonly Scenario[] = [
   },
   {
     name: 'restore-from-backup-older-than-the-nodes',
-    awaits:
-      'a way to adopt what the nodes carry: the operator’s overwrite demotes the real master, and its last writes with it',
     ...three,
     spares: 1,
     async play(stage) {

@@ -2,7 +2,7 @@
 import type { ControlPlane } from '../controller/control-plane.ts';
 import type { SettingsChange } from '../controller/settings-changes.ts';
 import type { Reply } from '../kvrocks/resp.ts';
-import type { Duration, RandomSource } from '../runtime/runtime.ts';
+import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
 import type { SlotRange } from '../topology/slots.ts';
 import type { Machine } from './machine.ts';
@@ -15,6 +15,8 @@ const CALLER = { name: 'sim' };
 export class Stage extends StageFaults {
   /** Acts that are left out of this run. */
   skipped: ReadonlySet<number> = new Set();
+  /** When an operator had the committed topology overwrite others. */
+  overwrites: Instant[] = [];
   /** Acts that were played. */
   readonly acts: number[] = [];
 
@@ -27,6 +29,7 @@ export class Stage extends StageFaults {
   drawing(random: RandomSource): Stage {
     const stage = new Stage(this.world, this.invariants, random);
     stage.disasters = this.disasters;
+    stage.overwrites = this.overwrites;
     return stage;
   }
 
@@ -137,6 +140,7 @@ export class Stage extends StageFaults {
 
   /** The committed topology holds, also against what a node has from elsewhere. */
   overwrite(): Promise<Ended> {
+    this.overwrites.push(this.now);
     return this.operate('sync-force', (plane) => plane.sync(NAME, { caller: CALLER, force: true }));
   }
 
