@@ -73,6 +73,13 @@ test('too many to be asked one by one: their commands stand with the last of the
   assert.deepEqual(keysTold(all), [null, null, ['n', 'n']]);
 });
 
+test('entries that say nothing of themselves, too many to be asked one by one: none of their commands is lost', async () => {
+  const entries = [1, 2, 3].map((sequence): LogEntry => ({ sequence, count: 1, bytes: '?' }));
+  const { all, singles } = await told(entries, ({ sequence }) => [set(`k${sequence}`)], 2);
+  assert.deepEqual(keysTold(all), [null, null, ['k1', 'k2', 'k3']]);
+  assert.deepEqual(singles, []);
+});
+
 test('a stream among them: the server tells those first, so each is asked for by itself', async () => {
   const { all } = await told([batch(1, ['a']), batch(2, ['st'])], ({ sequence }) =>
     sequence === 1 ? [set('a')] : [{ namespace: '', args: ['XADD', 'st', '1-1', 'f', 'v'] }],

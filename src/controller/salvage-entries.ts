@@ -45,6 +45,9 @@ export async function tell(
   if (all.length === 0) return read.map((one) => ({ ...one, commands: [] }));
   const streams = all.some(({ namespace }) => namespace === '');
   const legible = read.every(({ content }) => content !== undefined);
+  // Nothing tells them apart, and there are too many to ask: none is to be missing from the whole.
+  if ((!legible || streams) && budget.left < read.length)
+    return read.map((one, i) => ({ ...one, commands: i === read.length - 1 ? all : null }));
   const told: ToldEntry[] = [];
   let next = 0;
   for (const group of legible && !streams ? groups(read) : read.map((one) => [one])) {
