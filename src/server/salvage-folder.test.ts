@@ -51,6 +51,19 @@ test('saved once more under the same name: the newer one is there, and only that
   assert.deepEqual(await linesOf(shelf, 'n-1-2.jsonl'), ['new']);
 });
 
+test('read a while after it was opened, and not to its end: every line is there, and none is asked for in vain', async (t) => {
+  const { shelf } = folder(t);
+  await save(shelf, 'n-1-2.jsonl', 'first\nsecond\n');
+  const lines = await shelf.read('ns', 'c1', 'n-1-2.jsonl');
+  await shelf.list('ns', 'c1');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  for await (const line of lines ?? []) {
+    assert.equal(line, 'first');
+    break;
+  }
+  assert.deepEqual(await linesOf(shelf, 'n-1-2.jsonl'), ['first', 'second']);
+});
+
 test('given up, or left behind by a crash: nothing is listed, nothing can be read', async (t) => {
   const { path, shelf } = folder(t);
   const file = await shelf.begin('ns', 'c1');

@@ -66,9 +66,19 @@ export function salvageFolder(folder: string): Shelf {
         if (isMissing(error)) return undefined;
         throw shelfError(error);
       }
-      return createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY });
+      return linesOf(path);
     },
   };
+}
+
+/** Read from when the first line is asked for: what is told before somebody listens is lost, the end too. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  const input = createReadStream(path, 'utf8');
+  try {
+    yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  } finally {
+    input.destroy();
+  }
 }
 
 class OpenFile implements ShelfFile {
