@@ -189,6 +189,7 @@ export const forceNodes = flag('--force', 'also take nodes that carry a topology
 export const forceFailover = flag('--force', 'promote the best replica even where writes may be lost');
 export const forceSync = flag('--force', 'also overwrite a newer or foreign topology');
 export const forceReset = flag('--force', 'also where the node holds data');
+export const forceReadmit = flag('--force', 'also where what the node alone holds cannot be saved first');
 
 export const priority = value<number | undefined>({
   flags: '--priority <number>',
@@ -200,6 +201,7 @@ export const newAddress = optional(
   '--addr <address>',
   'where the node listens now, with the data and the id that it had',
 );
+export const emptied = flag('--empty', 'accept a master that came back without its data as it is');
 export const failoverOn = flag('--failover', 'the node may be promoted like any other');
 export const failoverOff = flag('--no-failover', 'the node is never promoted unless an operator names it');
 

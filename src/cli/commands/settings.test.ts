@@ -72,6 +72,22 @@ test('a node that is special is set by its address, and shown so', async (t) => 
   assert.match((await kvctl(`list nodes ${IN}`)).out, /127\.0\.0\.1:7777/);
 });
 
+test('a master that lost its data is accepted empty, on a person’s word', async (t) => {
+  const questions: string[] = [];
+  const ask = async (question: string) => {
+    questions.push(question);
+    return 'y';
+  };
+  const { kvctl, plane } = await served(t, { ask });
+  const { code, out } = await kvctl(`node readmit 127.0.0.1:7000 --empty ${IN}`);
+  assert.deepEqual([code, tidy(out)], [0, 'readmit node: <node 1> successfully.\n']);
+  assert.equal(plane.asked.at(-1)?.what, 'readmitEmpty');
+  assert.match(questions[0] ?? '', /GIVEN UP/);
+  assert.equal((await kvctl(`node readmit 127.0.0.1:7000 --empty --force ${IN}`)).code, 2);
+  await kvctl(`node readmit 127.0.0.1:7001 ${IN}`);
+  assert.deepEqual([plane.asked.at(-1)?.what, questions.length], ['readmitNode', 1]);
+});
+
 test('a pause until a time, which is said in full', async (t) => {
   const now = Date.parse('2026-11-25T02:30:00Z');
   const { kvctl, plane } = await served(t, { clock: { now: () => now, wall: () => now } });

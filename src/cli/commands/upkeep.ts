@@ -7,6 +7,7 @@ import type { Place, Session } from '../session.ts';
 import { forceReset, forceSync, ifVersion, noWait, password, pauseFor, pauseUntil, yes } from '../settings.ts';
 import { nodesKnow, waitFor } from '../waiting.ts';
 import { setNode } from './node-set.ts';
+import { readmit } from './readmit.ts';
 
 /** Milliseconds since 1970; undefined for a pause without end. */
 function pauseEnd(session: Session): number | undefined {
@@ -124,8 +125,9 @@ const resetNode = command({
 
 export const node = group(
   ['node'],
-  'Say what is special about a node; give up or empty one that is out of its cluster',
+  'Say what is special about a node; let back, give up or empty one that is out of its cluster',
   setNode,
+  readmit,
   forget,
   resetNode,
 );
