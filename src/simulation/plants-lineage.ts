@@ -1,10 +1,20 @@
 /** Planted: who is let back, and what is believed of its past. */
-import type { Plant } from './planted.ts';
+import type { Edit, Plant } from './planted.ts';
+
+/** Where a log can be asked it would see what is planted here: that is another line of defence. */
+const NUMBERS_ARE_BELIEVED: Edit = {
+  file: 'decisions/way-back.ts',
+  find: 'verdict.may ? doubtOfNumber(shard, node, view) : undefined',
+  replace: 'verdict.may ? undefined : undefined',
+};
 
 export const lineagePlants: readonly Plant[] = [
   {
     name: 'anybody may follow',
-    edits: [{ file: 'topology/lineage.ts', find: 'sequence > smallest', replace: 'sequence > smallest * 1e9' }],
+    edits: [
+      NUMBERS_ARE_BELIEVED,
+      { file: 'topology/lineage.ts', find: 'sequence > smallest', replace: 'sequence > smallest * 1e9' },
+    ],
     scenario: 'old-master-wrote-while-isolated',
     promise: 'who follows holds what its master was',
     seeds: 4,
@@ -12,6 +22,7 @@ export const lineagePlants: readonly Plant[] = [
   {
     name: 'the last P is taken for the smallest',
     edits: [
+      NUMBERS_ARE_BELIEVED,
       { file: 'topology/lineage.ts', find: 'Math.min(least, promotion.sequence)', replace: 'promotion.sequence' },
     ],
     scenario: 'old-master-diverged-two-promotions-ago',
@@ -21,6 +32,7 @@ export const lineagePlants: readonly Plant[] = [
   {
     name: 'an old master below its P may follow',
     edits: [
+      NUMBERS_ARE_BELIEVED,
       { file: 'topology/lineage.ts', find: 'sequence < replacedBy.sequence', replace: 'sequence < 0' },
       { file: 'topology/lineage.ts', find: 'if (sequence < highest)', replace: 'if (!PLANTED && sequence < highest)' },
       {
@@ -59,6 +71,7 @@ export const lineagePlants: readonly Plant[] = [
   {
     name: 'a returning master is read before it is fenced',
     edits: [
+      NUMBERS_ARE_BELIEVED,
       {
         file: 'decisions/way-back.ts',
         find: '(view.fenced?.sequence ?? view.sequence)',
@@ -71,8 +84,8 @@ export const lineagePlants: readonly Plant[] = [
       },
       {
         file: 'decisions/way-back.ts',
-        find: "view.says === 'master' && !view.fenceHolds",
-        replace: 'view.sequence < 0',
+        find: "view.says === 'slave' || view.fenceHolds",
+        replace: 'view.sequence >= 0',
       },
       {
         file: 'controller/outbox.ts',
@@ -88,6 +101,7 @@ export const lineagePlants: readonly Plant[] = [
   {
     name: 'attached without a guard',
     edits: [
+      NUMBERS_ARE_BELIEVED,
       {
         file: 'controller/outbox.ts',
         find: "before.role === 'slave' || before.sequence === 0 || line.fencedAt !== undefined",
@@ -95,8 +109,8 @@ export const lineagePlants: readonly Plant[] = [
       },
       {
         file: 'decisions/way-back.ts',
-        find: "view.says === 'master' && !view.fenceHolds",
-        replace: 'view.sequence < 0',
+        find: "view.says === 'slave' || view.fenceHolds",
+        replace: 'view.sequence >= 0',
       },
       { file: 'decisions/rejoin.ts', find: 'view.sequence === 0 || view.fenceHolds', replace: 'view.sequence >= 0' },
     ],

@@ -308,6 +308,7 @@ export const faultScenarios: readonly Scenario[] = [
     shards: 2,
     perShard: 3,
     spares: 1,
+    deploy: (draw) => ({ controllers: draw.next() < 0.7 ? 1 : 2 }),
     async play(stage) {
       const acts = [
         () => stage.failover(0),
