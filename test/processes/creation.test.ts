@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { ClusterClient, type Controller } from './harness/controller.ts';
 import type { KvNode } from './harness/nodes.ts';
 import { scenario } from './harness/scenario.ts';
+import type { Scene } from './harness/scene.ts';
 
 const CLUSTERS = '/namespaces/ns/clusters';
 
@@ -88,22 +89,53 @@ scenario(
   },
 );
 
-scenario('dangerous-settings-at-adoption: told with the cure, which mends it', { nodes: 0 }, async (scene) => {
-  await scene.add();
+/** Offers these as one shard; answers with what is wrong with them. */
+async function offered(scene: Scene, nodes: readonly KvNode[], body: object = {}): Promise<string> {
+  const path = `/namespaces/${scene.namespace}/clusters`;
+  const all = { name: 'c', nodes: addresses(nodes), replicas: nodes.length, ...body };
+  const refused = await scene.controller.request('POST', path, all);
+  assert.equal(refused.status, 400, refused.error?.message);
+  scene.note(refused.error?.message ?? '');
+  return refused.error?.message ?? '';
+}
+
+scenario('dangerous-settings-at-adoption: each is told with its cure, which mends it', { nodes: 1 }, async (scene) => {
+  const plain = scene.node(0);
   const deaf = await scene.add({ 'slave-serve-stale-data': 'no' });
   const emptying = await scene.add({ 'slave-empty-db-before-fullsync': 'yes' });
-  const refused = await scene.controller.request('POST', CLUSTERS, {
-    name: 'c',
-    nodes: addresses(scene.nodes),
-    replicas: 3,
-  });
-  assert.equal(refused.status, 400);
-  const message = refused.error?.message ?? '';
+  const rsid = await scene.add({ 'use-rsid-psync': 'yes' });
+  const forgetting = await scene.add({ 'persist-cluster-nodes-enabled': 'no' });
+  const locked = await scene.add({ requirepass: 'other', masterauth: 'other' });
+  const alone = await scene.add({ 'cluster-enabled': 'no' });
+
+  const message = await offered(scene, [plain, deaf, emptying, rsid]);
   assert.match(message, new RegExp(`${deaf.addr} [^.]*CONFIG SET slave-serve-stale-data yes`));
   assert.match(message, new RegExp(`${emptying.addr} [^.]*CONFIG SET slave-empty-db-before-fullsync no`));
+  assert.match(message, new RegExp(`${rsid.addr} [^.]*another use-rsid-psync than its master`));
+  assert.doesNotMatch(message, new RegExp(plain.addr));
+
+  assert.match(await offered(scene, [plain, locked]), new RegExp(`${locked.addr} .*password`));
+  assert.match(
+    await offered(scene, [plain, alone]),
+    new RegExp(`${alone.addr} is not in cluster mode; set cluster-enabled yes`),
+  );
+  // Made without cluster mode, a database keeps its keys where nobody finds them in a cluster.
+  await write(alone, 5);
+  await alone.kill();
+  await alone.start({});
+  scene.note(
+    `in cluster mode it answers ${await alone.call('DBSIZE')} keys at ${(await alone.replication()).sequence}`,
+  );
+  assert.match(await offered(scene, [plain, alone]), new RegExp(`${alone.addr} is at sequence 5`));
+
   await deaf.call('CONFIG', 'SET', 'slave-serve-stale-data', 'yes');
   await emptying.call('CONFIG', 'SET', 'slave-empty-db-before-fullsync', 'no');
-  await scene.create({ replicas: 3 });
+  const cluster = await scene.create({ nodes: [plain, deaf, emptying], replicas: 3 });
+  await cluster.post('/shards/0/nodes', { addr: forgetting.addr });
+  const status = await cluster.problem('DANGEROUS_SETTING');
+  const { message: what, command } = status.problems.find(({ code }) => code === 'DANGEROUS_SETTING') ?? {};
+  assert.match(what ?? '', new RegExp(`${forgetting.addr}: persist-cluster-nodes-enabled is no`));
+  assert.match(command ?? '', /CONFIG SET persist-cluster-nodes-enabled yes/);
 });
 
 scenario(
