@@ -68,6 +68,20 @@ export const writingPlants: readonly Plant[] = [
     seeds: 12,
   },
   {
+    name: 'a commit whose answer is lost is taken for failed',
+    edits: [
+      {
+        file: 'controller/commits.ts',
+        find: "case 'unknown':",
+        replace:
+          "case 'unknown': if (PLANTED) return { kind: 'not-written', refusal: new Refusal('unavailable', 'no'), retryAfter: 0 };",
+      },
+    ],
+    scenario: 'store-write-whose-answer-is-lost',
+    promise: 'the scenario',
+    seeds: 12,
+  },
+  {
     name: 'told without a lease',
     edits: [
       {

@@ -140,6 +140,19 @@ export const controlScenarios: readonly Scenario[] = [
     ...two,
     lostAnswers: 0.4,
     async play(stage) {
+      for (let i = 0; i < 4; i++) {
+        const paused = await stage.pause();
+        await stage.sleep(300);
+        // "Not taken" is said only of what was not.
+        if (paused.kind === 'refused' && paused.code === 'unavailable')
+          stage.expect(stage.invariants.cluster?.paused === false, 'what is said not to have happened has happened');
+        await stage.resume();
+        await stage.until(
+          () => stage.invariants.cluster?.paused !== true || stage.world.controller !== undefined,
+          5_000,
+        );
+        if (stage.invariants.cluster?.paused === true) await stage.resume();
+      }
       await stage.failover(1);
       await stage.sleep(stage.between(500, 3_000));
       await stage.migrate(1, [{ from: 0, to: 500 }]);
