@@ -74,6 +74,21 @@ export class Stage extends StageFaults {
     });
   }
 
+  /** Resolves as a controller next asks this node anything; or when none did within a while. */
+  nextQuestion(machine: Machine, within: Duration = 3_000): Promise<void> {
+    return new Promise((resolve) => {
+      const { world } = this;
+      world.onQuestion = (host) => {
+        if (host === machine.host) finish();
+      };
+      const finish = () => {
+        world.onQuestion = () => {};
+        resolve();
+      };
+      world.loop.after(within, finish);
+    });
+  }
+
   operate(what: string, command: (plane: ControlPlane) => Promise<unknown>): Promise<Ended> {
     return this.world.operate(what, command);
   }

@@ -94,6 +94,8 @@ export class World {
   onCommand: (machine: Machine, bytes: string) => void = () => {};
   /** Questions of controllers to each host so far. */
   readonly questions = new Map<string, number>();
+  /** Called with the host of each. */
+  onQuestion: (host: string) => void = () => {};
   /** Called after a crash at a step, with whose it was. */
   onCrash: (host: ControllerHost) => void = () => {};
   readonly #options: WorldOptions;
@@ -331,6 +333,7 @@ export class World {
     const sender = this.controllers.find(({ host }) => host === from);
     if (sender === undefined) return;
     this.questions.set(to, (this.questions.get(to) ?? 0) + 1);
+    this.onQuestion(to);
     if (!STEPS.some((step) => bytes.includes(step))) return;
     const machine = this.at(to);
     if (machine === undefined) return;
