@@ -141,7 +141,7 @@ export class CopyJobs {
       case 'compare':
         return found(
           'compare',
-          await this.#reading(job, (node, master) => compareLogs(node, master, job.common, progress)),
+          await this.#reading(job, (node, master) => compareLogs(node, master, job.common, progress, job.back)),
         );
       case 'save': {
         const { namespace, cluster, shelf, runtime } = this.#context;

@@ -9,23 +9,28 @@ export interface EntrySource {
   entries(after: Sequence, most?: number, lax?: boolean): Promise<Updates<LogEntry>>;
 }
 
-/** Without a place up to which both are known to be the same, no more than this is compared: about a minute. */
+/** Where nothing is known and no less is asked for, no more than this is compared: about a minute. */
 const COMPARED_AT_MOST = 1_000_000;
 /** And no fewer, unless both logs begin at the beginning: less is too little to take the rest on trust. */
 const TRUSTED_FROM = 100;
 
-/** `common`: up to there they are surely the same; null where nothing is known. Rejects with `JobFailed`. */
+/**
+ * `common`: up to there they are surely the same; null where nothing is known, and then `back` says how many records
+ * before the node's end are compared. Rejects with `JobFailed`.
+ */
 export async function compareLogs(
   node: EntrySource,
   master: EntrySource,
   common: Sequence | null,
   progress: (done: number, of: number) => void,
+  back: number | null = null,
 ): Promise<LogVerdict> {
   if (common !== null) return compareFrom(node, master, common, progress);
-  const begin = await bothBegin(node, master);
+  const begin = await bothBegin(node, master, back ?? COMPARED_AT_MOST);
   if (typeof begin === 'object') return begin;
   const verdict = await compareFrom(node, master, begin - 1, progress);
-  if (begin === 1 || verdict.kind === 'untellable') return verdict;
+  // One that differs refutes; where it parted is all the same to who is asked whether it did.
+  if (begin === 1 || verdict.kind === 'untellable' || (back !== null && verdict.kind === 'parted')) return verdict;
   const equal = (verdict.kind === 'same' ? verdict.last + 1 : verdict.at) - begin;
   if (equal >= TRUSTED_FROM) return verdict;
   return verdict.kind === 'same'
@@ -34,7 +39,7 @@ export async function compareLogs(
 }
 
 /** The first sequence that is in both logs, or as far back as is looked; a verdict where there is none. */
-async function bothBegin(node: EntrySource, master: EntrySource): Promise<Sequence | LogVerdict> {
+async function bothBegin(node: EntrySource, master: EntrySource, back: number): Promise<Sequence | LogVerdict> {
   const mine = await beginning(node);
   const theirs = await beginning(master);
   if (mine === undefined || theirs === undefined) {
@@ -43,8 +48,8 @@ async function bothBegin(node: EntrySource, master: EntrySource): Promise<Sequen
   }
   const begin = Math.max(mine.first, theirs.first);
   if (begin > mine.latest) return { kind: 'untellable', why: `its master’s log begins only at sequence ${begin}` };
-  if (mine.latest - begin < COMPARED_AT_MOST) return begin;
-  const got = await node.entries(mine.latest - COMPARED_AT_MOST, 1, true);
+  if (mine.latest - begin < back) return begin;
+  const got = await node.entries(mine.latest - back, 1, true);
   return got.kind === 'updates' ? (got.entries[0]?.sequence ?? begin) : begin;
 }
 

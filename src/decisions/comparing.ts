@@ -32,15 +32,27 @@ export function partiesOf(shard: Shard, node: Node, view: NodeView) {
 }
 
 /** The job that compares it, if it can be asked now. */
-export function compareOf(world: World, shard: Shard, node: Node, common: Sequence | null): Compare | undefined {
+export function compareOf(
+  world: World,
+  shard: Shard,
+  node: Node,
+  common: Sequence | null,
+  back: number | null = null,
+): Compare | undefined {
   const view = world.view(node.id);
   if (view?.state !== 'up' || view.says === null || !leads(world, shard)) return undefined;
-  return { kind: 'compare', common, ...partiesOf(shard, node, view) };
+  return { kind: 'compare', common, back, ...partiesOf(shard, node, view) };
 }
 
 /** What the comparison has come to; undefined: not made yet. */
-export function compared(world: World, shard: Shard, node: Node, common: Sequence | null): LogVerdict | undefined {
-  const job = compareOf(world, shard, node, common);
+export function compared(
+  world: World,
+  shard: Shard,
+  node: Node,
+  common: Sequence | null,
+  back: number | null = null,
+): LogVerdict | undefined {
+  const job = compareOf(world, shard, node, common, back);
   return job === undefined ? undefined : answerTo(world, job, 'compare');
 }
 

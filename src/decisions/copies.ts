@@ -38,7 +38,7 @@ import { answerTo, compareOf, divergedEvent, leads, partiesOf, toBeCopied } from
 import { doubtOf } from './confirming.ts';
 import type { Check, CopyJob, Raise, Raised, Save } from './jobs.ts';
 import { carries } from './seen.ts';
-import { commonWith, rsidOnBoth, wayBack } from './way-back.ts';
+import { commonWith, LOOKED_BACK, rsidOnBoth, wayBack } from './way-back.ts';
 import type { Happening, NodeView, World } from './world.ts';
 
 /** A copy that was not whole so often is tried no more by itself: each costs the master a full one. */
@@ -82,15 +82,31 @@ export function courseOf(world: World, shard: Shard, node: Node): Course {
   }
   if (node.membership === 'member') return follows(world, shard, node);
   const back = wayBack(world, shard, node);
+  // Where no log can be read its number is believed.
+  if (back.kind === 'check') {
+    const course = ask(world, shard, node, null, back.sequence, back.back);
+    return course.kind === 'parted' && course.why !== '' ? FINE : course;
+  }
   if (back.kind !== 'refused') return FINE;
   if (back.nameless) return NAMELESS;
   const view = world.view(node.id);
-  return ask(world, shard, node, commonWith(shard, node, back.sequence, view?.highest ?? 0), back.sequence);
+  const highest = view?.highest ?? 0;
+  const known = compareOf(world, shard, node, null, LOOKED_BACK);
+  const answer = known === undefined ? undefined : answerTo(world, known, 'compare');
+  if (answer !== undefined && answer.kind !== 'same') return ask(world, shard, node, null, back.sequence, LOOKED_BACK);
+  return ask(world, shard, node, commonWith(shard, node, back.sequence, highest), back.sequence);
 }
 
 /** Its log says where it parted; where no log can be read its number does, if its past is known. */
-function ask(world: World, shard: Shard, node: Node, common: Sequence | null, last: Sequence): Course {
-  const job = compareOf(world, shard, node, common);
+function ask(
+  world: World,
+  shard: Shard,
+  node: Node,
+  common: Sequence | null,
+  last: Sequence,
+  back: number | null = null,
+): Course {
+  const job = compareOf(world, shard, node, common, back);
   if (job === undefined) return { kind: 'waits', for: 'its master' };
   const verdict = answerTo(world, job, 'compare');
   switch (verdict?.kind) {

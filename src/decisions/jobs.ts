@@ -57,6 +57,8 @@ export interface Compare extends AboutNode {
   readonly kind: 'compare';
   /** Up to here both are known to be the same; null: not known, so all is compared that both logs still have. */
   readonly common: Sequence | null;
+  /** Where nothing is known: only so many records before the node's end are compared; null: all. */
+  readonly back: number | null;
 }
 
 export type LogVerdict =
@@ -148,7 +150,7 @@ export function copyJobKey(job: CopyJob): string {
   const common = [kind, node.id, master.id, entry, run];
   switch (kind) {
     case 'compare':
-      return [...common, job.common].join(' ');
+      return [...common, job.common, job.back].join(' ');
     case 'save':
       return [...common, job.from, job.after, job.seal, job.partly].join(' ');
     case 'raise':

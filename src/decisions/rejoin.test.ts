@@ -17,6 +17,7 @@ import {
   VERSION,
   world,
 } from './testing.ts';
+import { LOOKED_BACK } from './way-back.ts';
 import type { Told, World } from './world.ts';
 
 /** `a` was replaced by `b` at 1,000 in version 5. */
@@ -36,11 +37,16 @@ const way = (seen: World, id: string): string => {
       return `refused: ${back.verdict.why} by ${back.verdict.by}`;
     case 'fence':
     case 'copy':
+    case 'check':
       return back.kind;
   }
 };
 
 const old = (words: string, sketch: Sketch = REPLACED) => world(`b master 1200 | a away ${words}`, sketch);
+
+/** No log can be read, so that its number is believed. */
+const unread = (seen: World): World =>
+  logSays(seen, 'a', null, { kind: 'untellable', why: 'no POLLUPDATES' }, LOOKED_BACK);
 
 const toldAt = (seen: World, id: string): Told => seen.view(id)?.fenced ?? assert.fail();
 
@@ -57,9 +63,16 @@ test('an old master comes back as master: it must be fenced before its number me
   assert.equal(decideRejoins(old('1000 proof:1 says-master')), undefined);
 });
 
-test('fenced at exactly P: it may follow, in the next version', () => {
-  const seen = old('1000 proof:1 says-master fenced:1000');
+test('fenced at exactly P: it may follow, in the next version, once its log was asked whether it wrote its way back', () => {
+  const asked = old('1000 proof:1 says-master fenced:1000');
+  assert.equal(way(asked, 'a'), 'check');
+  assert.equal(decideRejoins(asked), undefined);
+  const seen = logSays(asked, 'a', null, { kind: 'same', last: 1_000 }, LOOKED_BACK);
   assert.equal(way(seen, 'a'), 'attach within');
+  assert.equal(way(unread(asked), 'a'), 'attach within');
+  const parted = logSays(asked, 'a', null, { kind: 'parted', at: 997, last: 1_000 }, LOOKED_BACK);
+  assert.equal(way(parted, 'a'), 'refused: fell-back by 4');
+  assert.deepEqual(commit(parted).kinds, ['node.diverged']);
   const { next } = commit(seen);
   const node = nodeAt(next, 'a');
   assert.equal(next.cluster.version, VERSION + 1);
@@ -110,14 +123,23 @@ test('an empty node follows from the beginning, and is no candidate before that 
   assert.deepEqual([node.attaching, node.highest, node.proof], ['empty', 0, null]);
 });
 
+test('a replica that says it is a master may have taken writes: its log is asked, and its number alone is not believed', () => {
+  const asked = old('990 proof:5 says-master fenced:990');
+  assert.equal(way(asked, 'a'), 'check');
+  assert.equal(way(unread(asked), 'a'), 'refused: unproven by 990');
+  assert.equal(way(logSays(asked, 'a', null, { kind: 'same', last: 990 }, LOOKED_BACK), 'a'), 'attach within');
+});
+
 test('a node without its id is the one it was only at the very number it was last seen at', () => {
-  assert.equal(way(old('1000 proof:1 says-master noid fenced:1000'), 'a'), 'attach within');
+  assert.equal(way(unread(old('1000 proof:1 says-master noid fenced:1000')), 'a'), 'attach within');
   assert.equal(way(old('700 highest:1000 proof:1 says-master noid'), 'a'), 'refused: unproven by 700');
 });
 
 test('both servers compare histories: whoever may follow is attached by that and proven by it', () => {
   const compares = (seen: World) => seeing(seeing(seen, 'a', { rsid: true }), 'b', { rsid: true });
-  const within = compares(old('1000 proof:1 says-master fenced:1000'));
+  const asked = compares(old('1000 proof:1 says-master fenced:1000'));
+  assert.equal(way(asked, 'a'), 'check', 'with its power it may have lost records under the same history’s id');
+  const within = unread(asked);
   assert.equal(way(within, 'a'), 'attach copied');
   assert.equal(nodeAt(commit(within).next, 'a').proof, null);
   assert.equal(way(seeing(within, 'b', { rsid: false }), 'a'), 'attach within');
@@ -331,8 +353,9 @@ test('no endless loop: fence, attach, confirm, and then nothing is left to do', 
     at: NOW,
   };
   seen = carrying(seen, 'a', { fenced: fence, fenceHolds: true });
-  // Fenced: named by the next version.
-  seen = after(seen, commit(seen).next);
+  // Fenced, and its log asked: named by the next version.
+  assert.equal(decideRejoins(seen), undefined);
+  seen = after(seen, commit(unread(seen)).next);
   assert.equal(decideRejoins(seen), undefined, 'not told yet');
   // Told in the breath, and its link comes up.
   seen = carrying(seen, 'b');

@@ -319,8 +319,14 @@ export function answered<K extends keyof CopyAnswers>(
 }
 
 /** The same world in which the log of a node of the first shard was compared with its master's. */
-export function logSays(before: World, id: string, common: number | null, verdict: LogVerdict): World {
-  const job = compareOf(before, shardAt(before), nodeAt(before, id), common);
+export function logSays(
+  before: World,
+  id: string,
+  common: number | null,
+  verdict: LogVerdict,
+  back: number | null = null,
+): World {
+  const job = compareOf(before, shardAt(before), nodeAt(before, id), common, back);
   if (job === undefined) throw new Error(`the log of ${id} cannot be compared`);
   return answered(before, job, 'compare', verdict);
 }

@@ -11,6 +11,9 @@ import type { NodeView, World } from './world.ts';
 /** Answers older than this say too little about a node that is to be attached, in milliseconds. */
 const READ_WITHIN = 2_500;
 
+/** Records that a returning master's log is compared in: more than a machine loses that syncs each second. */
+export const LOOKED_BACK = 10_000;
+
 export type Return =
   | { readonly kind: 'attach'; readonly how: Exclude<Attach, 'log'> }
   /** Its log is its master's up to this number, which is where it was when it was compared. */
@@ -18,6 +21,8 @@ export type Return =
   /** It says that it is a master: it must be fenced, and read behind the fence. */
   | { readonly kind: 'fence' }
   | { readonly kind: 'wait'; readonly for: string }
+  /** Its number lets it in, and its log is asked first: see `doubtOfNumber`. */
+  | { readonly kind: 'check'; readonly sequence: Sequence; readonly back: number }
   /** It is to be copied whole, if at all: `courseOf` says how far that is. */
   | { readonly kind: 'copy'; readonly sequence: Sequence }
   | {
@@ -62,15 +67,38 @@ export function wayBack(world: World, shard: Shard, node: Node): Return {
   const sequence = view.says === 'master' ? (view.fenced?.sequence ?? view.sequence) : view.sequence;
   if (node.copy !== null) return { kind: 'copy', sequence };
   const rsid = rsidOnBoth(world, shard, view);
-  if (rsid && isEmpty(view))
-    return view.says === 'slave' || view.fenceHolds ? { kind: 'attach', how: 'copied' } : { kind: 'fence' };
+  // Both its reading and its attach must be behind one fence.
+  const fenced = view.says === 'slave' || view.fenceHolds;
+  if (rsid && isEmpty(view)) return fenced ? { kind: 'attach', how: 'copied' } : { kind: 'fence' };
   const verdict = mayFollow(shard, node, sequence, view.highest);
+  if (verdict.may && !fenced) return { kind: 'fence' };
+  const doubt = verdict.may ? doubtOfNumber(shard, node, view) : undefined;
+  if (doubt !== undefined) {
+    const log = compared(world, shard, node, null, LOOKED_BACK);
+    if (log === undefined) return { kind: 'check', sequence, back: LOOKED_BACK };
+    const refused = { kind: 'refused', sequence, nameless: false } as const;
+    if (log.kind === 'parted')
+      return { ...refused, verdict: { may: false, why: 'fell-back', by: log.last - log.at + 1 } };
+    if (log.kind === 'untellable' && doubt === 'was-no-master')
+      return { ...refused, verdict: { may: false, why: 'unproven', by: sequence } };
+  }
   const log = verdict.may ? undefined : compared(world, shard, node, commonWith(shard, node, sequence, view.highest));
   if (!verdict.may && log?.kind !== 'same') return { kind: 'refused', verdict, sequence, nameless: false };
-  // The attach must go out on the connection that the fence was answered on.
-  if (view.says === 'master' && !view.fenceHolds) return { kind: 'fence' };
+  if (!fenced) return { kind: 'fence' };
   if (log?.kind === 'same') return { kind: 'attach', how: 'log', at: log.last };
   return { kind: 'attach', how: rsid ? 'copied' : 'within' };
+}
+
+/**
+ * Why a number that lets a node in is not believed before its log was asked. `was-master`: it was replaced and returns
+ * at the very number of the promotion, but it may have lost its last records with its machine's power and have written
+ * its way back to that number before it was fenced; its history's id is then the same, too. `was-no-master`: a replica
+ * that says it is a master has lost its topology, and may have taken writes.
+ */
+function doubtOfNumber(shard: Shard, node: Node, view: NodeView): 'was-master' | 'was-no-master' | undefined {
+  const at = shard.lineage.findIndex((entry) => entry.version === node.proof?.entry);
+  if (shard.lineage[at]?.master === node.id) return at < shard.lineage.length - 1 ? 'was-master' : undefined;
+  return view.says === 'master' ? 'was-no-master' : undefined;
 }
 
 /**
