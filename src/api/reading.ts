@@ -85,7 +85,8 @@ export function changeOptions(request: Asked): WriteOptions {
 
 /** For all others: a caller who asks for a rehearsal must not get the change itself. */
 export function writeOptions(request: Asked): WriteOptions {
-  if (wantsDryRun(request)) throw refuseMember('dry_run', true, 'false, or absent: only a failover can be rehearsed');
+  if (wantsDryRun(request))
+    throw refuseMember('dry_run', true, 'false, or absent: only a failover and a replay can be rehearsed');
   return changeOptions(request);
 }
 

@@ -6,6 +6,7 @@ import { events } from './commands/events.ts';
 import { failover } from './commands/failover.ts';
 import { get, list } from './commands/list.ts';
 import { migrate } from './commands/migrate.ts';
+import { salvage } from './commands/salvage.ts';
 import { settings } from './commands/settings.ts';
 import { status } from './commands/status.ts';
 import { node, pause, resume, sync } from './commands/upkeep.ts';
@@ -30,6 +31,7 @@ const COMMANDS = [
   resume,
   sync,
   node,
+  salvage,
 ];
 
 // A misspelt flag may carry a password behind its `=`.

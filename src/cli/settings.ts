@@ -190,6 +190,14 @@ export const forceFailover = flag('--force', 'promote the best replica even wher
 export const forceSync = flag('--force', 'also overwrite a newer or foreign topology');
 export const forceReset = flag('--force', 'also where the node holds data');
 export const forceReadmit = flag('--force', 'also where what the node alone holds cannot be saved first');
+export const rehearse = flag('--dry-run', 'say what would become of each key; write nothing');
+export const commandLimit: Setting<number> = value({
+  flags: '--limit <count>',
+  help: 'how many commands at most; 0 for all',
+  shownDefault: '100',
+  otherwise: 100,
+  parse: natural(0),
+});
 
 export const priority = value<number | undefined>({
   flags: '--priority <number>',

@@ -71,7 +71,7 @@ const FINE: Course = { kind: 'fine' };
 const NAMELESS: Course = { kind: 'operator', why: 'it has no id, so it may be any node', force: true };
 
 /** The number of the job's answer is half as far beyond the master as it was: it is raised again before it is attached. */
-export const stillBeyond = (raised: Raised, masterAt: Sequence): boolean => raised.to - masterAt > raised.margin / 2;
+const stillBeyond = (raised: Raised, masterAt: Sequence): boolean => raised.to - masterAt > raised.margin / 2;
 
 export function courseOf(world: World, shard: Shard, node: Node): Course {
   if (shard.master === node.id) return FINE;

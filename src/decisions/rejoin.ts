@@ -11,7 +11,7 @@ import { carries } from './seen.ts';
 import { wayBack } from './way-back.ts';
 import type { Happening, NodeView, Proposal, World } from './world.ts';
 
-export { type Return, wayBack } from './way-back.ts';
+export { wayBack } from './way-back.ts';
 
 type Step = { readonly shard: Shard; readonly event?: Happening; readonly newText: boolean };
 

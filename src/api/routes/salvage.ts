@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { Api, ApiContext } from '../context.ts';
-import { wantsDryRun, writeOptions } from '../reading.ts';
+import { changeOptions, wantsDryRun } from '../reading.ts';
 import { ClusterPath, PlainBody, SalvagePath, SalvageQuery, WriteHeaders, WriteQuery } from '../requests.ts';
 import { ContentsBody, ReplayBody, SalvageBody } from '../salvage-schemas.ts';
 import { data, ON_CHANGE, refused } from '../schemas.ts';
@@ -70,7 +70,7 @@ export function salvageRoutes(api: Api, { plane }: ApiContext): void {
     async (request) => {
       const { salvage } = request.params;
       const dryRun = wantsDryRun(request);
-      return { data: await plane.replaySalvage(request.params, salvage, dryRun, writeOptions(request)) };
+      return { data: await plane.replaySalvage(request.params, salvage, dryRun, changeOptions(request)) };
     },
   );
 }

@@ -11,6 +11,18 @@ export const plain = (text: string): string =>
 export const quoted = (word: string): string =>
   /^[\w./:@%+=,[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
+const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '"': '\\"', '\\': '\\\\' };
+
+/** Any bytes, a character a byte, as redis-cli reads them back: quoted where they are more than a plain word. */
+export function bytesText(bytes: string): string {
+  if (/^[\w./:@%+=,{}[\]-]+$/.test(bytes)) return bytes;
+  const inner = bytes.replace(
+    /[^ !#-[\]-~]/g,
+    (char) => ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+  return `"${inner}"`;
+}
+
 /** `3 nodes`, `1 node`. */
 export const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
 
