@@ -17,7 +17,7 @@ interface Part {
 
 const PARTS: readonly Part[] = [
   { name: 'conformance of the emulated nodes', args: ['scripts/conformance.ts'] },
-  { name: 'simulation of 50 seeds', args: ['src/simulation/main.ts', '--seeds', '50'] },
+  { name: 'simulation of 200 seeds', args: ['src/simulation/main.ts', '--seeds', '200', '--jobs', '2'] },
   {
     name: 'tests',
     args: [
