@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterEvent } from '../../src/controller/events.ts';
 import { ClusterClient, Controller } from './harness/controller.ts';
 import { freePort, lastWords, until } from './harness/processes.ts';
-import { scenario } from './harness/scenario.ts';
+import { together } from './harness/scenario.ts';
 
 const NAMESPACES = '/namespaces';
 
@@ -60,154 +60,170 @@ class EventStream {
   }
 }
 
-scenario('kill -9 under writes to the API: nothing that was answered is lost', { nodes: 0 }, async (scene) => {
-  const { controller } = scene;
-  const answered = new Set<string>(['ns']);
-  const deleted = new Set<string>();
-  for (let round = 0; round < 3; round++) {
-    let over = false;
-    const callers = Array.from({ length: 8 }, async (_, caller) => {
-      for (let n = 0; !over; n++) {
-        const namespace = `r${round}-${caller}-${n}`;
-        const made = await controller.request('POST', NAMESPACES, { namespace }).catch(() => undefined);
-        if (made?.status !== 201) continue;
-        answered.add(namespace);
-        if (n % 3 !== 0) continue;
-        answered.delete(namespace);
-        const gone = await controller.request('DELETE', `${NAMESPACES}/${namespace}`).catch(() => undefined);
-        if (gone?.status === 200) deleted.add(namespace);
+together('the controller itself', 3, (define) => {
+  define(
+    'kill -9 under writes to the API: nothing that was answered is lost',
+    { nodes: 0, ownController: true },
+    async (scene) => {
+      const { controller } = scene;
+      const answered = new Set<string>(['ns']);
+      const deleted = new Set<string>();
+      for (let round = 0; round < 3; round++) {
+        let over = false;
+        const callers = Array.from({ length: 8 }, async (_, caller) => {
+          for (let n = 0; !over; n++) {
+            const namespace = `r${round}-${caller}-${n}`;
+            const made = await controller.request('POST', NAMESPACES, { namespace }).catch(() => undefined);
+            if (made?.status !== 201) continue;
+            answered.add(namespace);
+            if (n % 3 !== 0) continue;
+            answered.delete(namespace);
+            const gone = await controller.request('DELETE', `${NAMESPACES}/${namespace}`).catch(() => undefined);
+            if (gone?.status === 200) deleted.add(namespace);
+          }
+        });
+        await sleep(300 + round * 70);
+        await controller.kill();
+        over = true;
+        await Promise.all(callers);
+        await controller.start();
+        const found = await namespaces(controller);
+        const lost = [...answered].filter((name) => !found.has(name));
+        const risen = [...deleted].filter((name) => found.has(name));
+        assert.deepEqual({ lost, risen }, { lost: [], risen: [] });
       }
-    });
-    await sleep(300 + round * 70);
-    await controller.kill();
-    over = true;
-    await Promise.all(callers);
-    await controller.start();
-    const found = await namespaces(controller);
-    const lost = [...answered].filter((name) => !found.has(name));
-    const risen = [...deleted].filter((name) => found.has(name));
-    assert.deepEqual({ lost, risen }, { lost: [], risen: [] });
-  }
-  scene.note(`${answered.size} created and ${deleted.size} deleted namespaces survived three kills`);
-  assert.ok(answered.size > 10 && deleted.size > 3);
-});
+      scene.note(`${answered.size} created and ${deleted.size} deleted namespaces survived three kills`);
+      assert.ok(answered.size > 10 && deleted.size > 3);
+    },
+  );
 
-scenario('a second process on the same folder is refused and names the first', { nodes: 0 }, async (scene) => {
-  const { controller } = scene;
-  const second = Controller.launch(await freePort(), controller.dir);
-  const code = await second.ended;
-  assert.equal(code, 1);
-  assert.match(lastWords(second), new RegExp(`127\\.0\\.0\\.1:${controller.port}`));
-  // The first one did not notice.
-  await controller.call('POST', NAMESPACES, { namespace: 'after' });
-  await controller.kill();
-  await controller.start();
-  assert.ok((await namespaces(controller)).has('after'));
-});
+  define(
+    'a second process on the same folder is refused and names the first',
+    { nodes: 0, ownController: true },
+    async (scene) => {
+      const { controller } = scene;
+      const second = Controller.launch(await freePort(), controller.dir);
+      const code = await second.ended;
+      assert.equal(code, 1);
+      assert.match(lastWords(second), new RegExp(`127\\.0\\.0\\.1:${controller.port}`));
+      // The first one did not notice.
+      await controller.call('POST', NAMESPACES, { namespace: 'after' });
+      await controller.kill();
+      await controller.start();
+      assert.ok((await namespaces(controller)).has('after'));
+    },
+  );
 
-scenario(
-  'SIGTERM: ends within five seconds with streams open and requests under way, and what was answered is kept',
-  { nodes: 2 },
-  async (scene) => {
-    const { controller } = scene;
-    const cluster = await scene.create({ replicas: 2 });
-    const streams = await Promise.all(Array.from({ length: 20 }, () => EventStream.open(cluster)));
-    const answered: string[] = [];
-    let over = false;
-    const caller = (async () => {
-      for (let n = 0; !over; n++) {
-        const made = await controller.request('POST', NAMESPACES, { namespace: `n${n}` }).catch(() => undefined);
-        if (made?.status === 201) answered.push(`n${n}`);
-        else await sleep(5);
-      }
-    })();
-    // One that would wait for a node that does not answer.
-    scene.node(1).hang();
-    const waiting = cluster.post('/pause', {}).catch(() => undefined);
-    await sleep(200);
-    const asked = performance.now();
-    const code = await controller.stop();
-    const took = performance.now() - asked;
-    over = true;
-    await Promise.all([caller, waiting]);
-    scene.node(1).wake();
-    assert.equal(code, 0);
-    assert.ok(took < 5_000, `it took ${Math.round(took)} ms`);
-    await until('the streams are over', () => streams.every((stream) => stream.over));
-    await controller.start();
-    const found = await namespaces(controller);
-    assert.deepEqual(
-      answered.filter((name) => !found.has(name)),
-      [],
-    );
-  },
-);
+  define(
+    'SIGTERM: ends within five seconds with streams open and requests under way, and what was answered is kept',
+    { nodes: 2, ownController: true },
+    async (scene) => {
+      const { controller } = scene;
+      const cluster = await scene.create({ replicas: 2 });
+      const streams = await Promise.all(Array.from({ length: 20 }, () => EventStream.open(cluster)));
+      const answered: string[] = [];
+      let over = false;
+      const caller = (async () => {
+        for (let n = 0; !over; n++) {
+          const made = await controller.request('POST', NAMESPACES, { namespace: `n${n}` }).catch(() => undefined);
+          if (made?.status === 201) answered.push(`n${n}`);
+          else await sleep(5);
+        }
+      })();
+      // One that would wait for a node that does not answer.
+      scene.node(1).hang();
+      const waiting = cluster.post('/pause', {}).catch(() => undefined);
+      await sleep(200);
+      const asked = performance.now();
+      const code = await controller.stop();
+      const took = performance.now() - asked;
+      over = true;
+      await Promise.all([caller, waiting]);
+      scene.node(1).wake();
+      assert.equal(code, 0);
+      assert.ok(took < 5_000, `it took ${Math.round(took)} ms`);
+      await until('the streams are over', () => streams.every((stream) => stream.over));
+      await controller.start();
+      const found = await namespaces(controller);
+      assert.deepEqual(
+        answered.filter((name) => !found.has(name)),
+        [],
+      );
+    },
+  );
 
-scenario(
-  'events as a stream: resumed behind the last one that was seen, over a cut and over a restart, each once and in order',
-  { nodes: 1 },
-  async (scene) => {
-    const cluster = await scene.create({ replicas: 1 });
-    const first = await EventStream.open(cluster);
-    await cluster.post('/pause');
-    await cluster.post('/resume');
-    await until('two events came', () => first.events.length >= 2);
-    assert.deepEqual(
-      first.events.map(({ kind, by }) => [kind, by]),
-      [
-        ['cluster.paused', '127.0.0.1'],
-        ['cluster.resumed', '127.0.0.1'],
-      ],
-    );
-    first.close();
-    await cluster.post('/pause');
-    await cluster.post('/resume');
-    const seen = first.ids.at(-1) ?? 0;
-    const second = await EventStream.open(cluster, seen);
-    await until('what was missed came', () => second.events.length >= 2);
-    await cluster.post('/pause');
-    await until('what is new came', () => second.events.length >= 3);
-    await scene.controller.kill();
-    await scene.controller.start();
-    const third = await EventStream.open(cluster, second.ids.at(-1));
-    await cluster.post('/resume');
-    await until('what came after the restart came', () => third.events.some(({ kind }) => kind === 'cluster.resumed'));
-    third.close();
-    const all = [...first.ids, ...second.ids, ...third.ids];
-    assert.deepEqual(
-      all,
-      [...new Set(all)].sort((a, b) => a - b),
-    );
-    assert.deepEqual(
-      (await cluster.events(all[0])).map(({ id }) => id).filter((id) => id <= (all.at(-1) ?? 0)),
-      all.slice(1),
-    );
-    const unknown = await scene.controller.request('GET', `${NAMESPACES}/ns/clusters/other/events`);
-    assert.equal(unknown.status, 404);
-  },
-);
+  define(
+    'events as a stream: resumed behind the last one that was seen, over a cut and over a restart, each once and in order',
+    { nodes: 1, ownController: true },
+    async (scene) => {
+      const cluster = await scene.create({ replicas: 1 });
+      const first = await EventStream.open(cluster);
+      await cluster.post('/pause');
+      await cluster.post('/resume');
+      await until('two events came', () => first.events.length >= 2);
+      assert.deepEqual(
+        first.events.map(({ kind, by }) => [kind, by]),
+        [
+          ['cluster.paused', '127.0.0.1'],
+          ['cluster.resumed', '127.0.0.1'],
+        ],
+      );
+      first.close();
+      await cluster.post('/pause');
+      await cluster.post('/resume');
+      const seen = first.ids.at(-1) ?? 0;
+      const second = await EventStream.open(cluster, seen);
+      await until('what was missed came', () => second.events.length >= 2);
+      await cluster.post('/pause');
+      await until('what is new came', () => second.events.length >= 3);
+      await scene.controller.kill();
+      await scene.controller.start();
+      const third = await EventStream.open(cluster, second.ids.at(-1));
+      await cluster.post('/resume');
+      await until('what came after the restart came', () =>
+        third.events.some(({ kind }) => kind === 'cluster.resumed'),
+      );
+      third.close();
+      const all = [...first.ids, ...second.ids, ...third.ids];
+      assert.deepEqual(
+        all,
+        [...new Set(all)].sort((a, b) => a - b),
+      );
+      assert.deepEqual(
+        (await cluster.events(all[0])).map(({ id }) => id).filter((id) => id <= (all.at(-1) ?? 0)),
+        all.slice(1),
+      );
+      const unknown = await scene.controller.request('GET', `${NAMESPACES}/ns/clusters/other/events`);
+      assert.equal(unknown.status, 404);
+    },
+  );
 
-scenario('a restart shows the same clusters, shards, nodes, versions and pauses', { nodes: 4 }, async (scene) => {
-  const one = await scene.create({ name: 'one', nodes: scene.nodes.slice(0, 2), replicas: 2 });
-  const two = await scene.create({ name: 'two', nodes: scene.nodes.slice(2), replicas: 1 });
-  await one.failover(0);
-  await one.settled();
-  await two.post('/pause', { for: 600 });
-  const look = async () => ({
-    one: await one.get(),
-    two: await two.get(),
-    paused: (await two.status()).paused,
-    events: (await one.events()).map(({ id, kind, at }) => [id, kind, at]),
-  });
-  const before = await look();
-  assert.equal(before.paused?.by, '127.0.0.1');
-  await scene.controller.kill();
-  await scene.controller.start();
-  const after = await look();
-  assert.deepEqual({ ...after, events: after.events.slice(0, before.events.length) }, before);
-  await one.settled();
-  await scene.carried(one);
-  const late = new ClusterClient(scene.controller, 'ns', 'two');
-  await late.post('/resume');
-  await late.settled();
+  define(
+    'a restart shows the same clusters, shards, nodes, versions and pauses',
+    { nodes: 4, ownController: true },
+    async (scene) => {
+      const one = await scene.create({ name: 'one', nodes: scene.nodes.slice(0, 2), replicas: 2 });
+      const two = await scene.create({ name: 'two', nodes: scene.nodes.slice(2), replicas: 1 });
+      await one.failover(0);
+      await one.settled();
+      await two.post('/pause', { for: 600 });
+      const look = async () => ({
+        one: await one.get(),
+        two: await two.get(),
+        paused: (await two.status()).paused,
+        events: (await one.events()).map(({ id, kind, at }) => [id, kind, at]),
+      });
+      const before = await look();
+      assert.equal(before.paused?.by, '127.0.0.1');
+      await scene.controller.kill();
+      await scene.controller.start();
+      const after = await look();
+      assert.deepEqual({ ...after, events: after.events.slice(0, before.events.length) }, before);
+      await one.settled();
+      await scene.carried(one);
+      const late = new ClusterClient(scene.controller, 'ns', 'two');
+      await late.post('/resume');
+      await late.settled();
+    },
+  );
 });

@@ -8,7 +8,7 @@ import type { KvNode } from './harness/nodes.ts';
 import { until } from './harness/processes.ts';
 import { controllers, everybody, nodes } from './harness/proxy.ts';
 import { Resp, textOf } from './harness/resp.ts';
-import { type Define, scenario, together } from './harness/scenario.ts';
+import { type Define, together } from './harness/scenario.ts';
 import type { Scene } from './harness/scene.ts';
 
 /** Longer than any tolerance. */
@@ -32,9 +32,11 @@ function staysMaster(
     const master = await scene.masterOf(cluster);
     const writers = await scene.writers({ libraries: ['raw'] });
     const heal = await befall(master, scene);
-    const said = await cluster.until('it is said', ({ problems }) => problems.length > 0);
-    scene.note(said.problems.map(({ code, message, waiting_for }) => `${code} ${message}; ${waiting_for}`).join('; '));
+    await cluster.until('it is said', ({ problems }) => problems.length > 0);
     await sleep(LONG);
+    const { problems } = await cluster.status();
+    scene.note(problems.map(({ code, message, waiting_for }) => `${code} ${message}; ${waiting_for}`).join('; '));
+    assert.ok(problems.some(({ code }) => code === 'MASTER_UNREACHABLE'));
     await heldStill(cluster, version);
     const at = performance.now();
     await until('clients are served', () => writers.firstAfter(at) !== undefined);
@@ -47,7 +49,7 @@ function staysMaster(
 together('the controller is cut off', 4, (define) => {
   define(
     'controller-isolated-from-all: it holds still, says so, and finds everything as it was',
-    { nodes: 4, proxied: true },
+    { nodes: 4, proxied: true, ownController: true },
     async (scene) => {
       const cluster = await scene.create({ replicas: 2 });
       const { version } = await cluster.get();
@@ -153,7 +155,7 @@ together('masters that are cut off', 4, (define) => {
         keys.push(...(await write(promoted, 'later', 100)));
         old.proxy.heal();
         const became = await settledAgain(scene, cluster, old);
-        if (!rsid) assert.equal(became, 'diverged');
+        if (!rsid) assert.notEqual(became, 'follows');
         await endsWell(scene, cluster, { keys });
       },
     );
@@ -218,31 +220,33 @@ async function fillBacklog(port: number): Promise<() => void> {
   }
 }
 
-scenario(
-  'one-node-in-a-black-hole, not even connections are answered: the others are asked at their own pace',
-  { nodes: 6 },
-  async (scene) => {
-    const cluster = await scene.create({ replicas: 2 });
-    const lost = await replicaOf(scene, cluster, 2);
-    const others = scene.nodes.filter((node) => node !== lost);
-    lost.hang();
-    const free = await fillBacklog(lost.port);
-    await cluster.problem('NODE_DOWN');
-    let oldest = 0;
-    for (let i = 0; i < 60; i++) {
-      for (const node of others) oldest = Math.max(oldest, (await statusOf(cluster, node))?.answered_ago ?? 0);
-      await sleep(80);
-    }
-    scene.note(`the oldest answer of another node was ${oldest} ms old`);
-    // Each second, and generously more for a busy machine.
-    assert.ok(oldest < 2_000, `an answer was ${oldest} ms old`);
-    // A master elsewhere is replaced as ever.
-    const master = await scene.masterOf(cluster, 0);
-    await master.kill();
-    await replaced(scene, cluster, master);
-    await master.start();
-    lost.wake();
-    free();
-    await endsWell(scene, cluster);
-  },
-);
+together('black holes', 1, (define) => {
+  define(
+    'one-node-in-a-black-hole, not even connections are answered: the others are asked at their own pace',
+    { nodes: 6, ownController: true },
+    async (scene) => {
+      const cluster = await scene.create({ replicas: 2 });
+      const lost = await replicaOf(scene, cluster, 2);
+      const others = scene.nodes.filter((node) => node !== lost);
+      lost.hang();
+      const free = await fillBacklog(lost.port);
+      await cluster.problem('NODE_DOWN');
+      let oldest = 0;
+      for (let i = 0; i < 60; i++) {
+        for (const node of others) oldest = Math.max(oldest, (await statusOf(cluster, node))?.answered_ago ?? 0);
+        await sleep(80);
+      }
+      scene.note(`the oldest answer of another node was ${oldest} ms old`);
+      // Each second, and generously more for a busy machine.
+      assert.ok(oldest < 2_000, `an answer was ${oldest} ms old`);
+      // A master elsewhere is replaced as ever.
+      const master = await scene.masterOf(cluster, 0);
+      await master.kill();
+      await replaced(scene, cluster, master);
+      await master.start();
+      lost.wake();
+      free();
+      await endsWell(scene, cluster);
+    },
+  );
+});

@@ -19,93 +19,93 @@ import {
 } from './harness/moving.ts';
 import { until } from './harness/processes.ts';
 import { controllers, type Whom } from './harness/proxy.ts';
-import { scenario, together } from './harness/scenario.ts';
+import { together } from './harness/scenario.ts';
 import { slotOf } from './harness/slots.ts';
 
-scenario(
-  'controller-dies while one move migrates and another is queued: its successor finishes both',
-  { nodes: 4, conf: SLOW },
-  async (scene) => {
-    const cluster = await scene.create({ replicas: 2 });
-    const source = await scene.masterOf(cluster, 0);
-    for (const tag of [TAG, OTHER]) await fill(source, tag, 60);
-    const writers = await scene.writers();
-    await move(
-      cluster,
-      [slotOf(TAG), slotOf(OTHER)].sort((a, b) => a - b),
-      1,
-    );
-    const { operations } = await migrating(cluster);
-    assert.deepEqual(operations.map(({ phase }) => phase).sort(), ['migrating', 'queued']);
-    await scene.controller.kill();
-    await scene.controller.start();
-    await cluster.idle();
-    for (const tag of [TAG, OTHER]) {
-      assert.equal(await shardOfSlot(cluster, slotOf(tag)), 1);
-      await filled(source, tag, 60);
-    }
-    await scene.nothingLost(cluster, writers);
-    await cluster.settled();
-    await scene.carried(cluster);
-  },
-);
-
-scenario(
-  'controller-dies right after the success, and migration-finished-while-no-controller-ran: finished by its successor',
-  { nodes: 2, conf: SLOW },
-  async (scene) => {
-    const { cluster, source } = await pair(scene, 10, ...TAGS);
-    const writers = await scene.writers({ libraries: ['ioredis'] });
-    for (const [i, tag] of TAGS.entries()) {
-      await move(cluster, slotOf(tag), 1);
-      await says(source, slotOf(tag), 'start');
-      // The first one succeeds while nobody looks; the others die sooner and later after the success.
-      if (i === 0) await scene.controller.kill();
-      await says(source, slotOf(tag), 'success');
-      if (i > 0) {
-        await sleep((i - 1) * 3);
-        await scene.controller.kill();
-      }
+together('deaths in a move', 3, (define) => {
+  define(
+    'controller-dies while one move migrates and another is queued: its successor finishes both',
+    { nodes: 4, ownController: true, conf: SLOW },
+    async (scene) => {
+      const cluster = await scene.create({ replicas: 2 });
+      const source = await scene.masterOf(cluster, 0);
+      for (const tag of [TAG, OTHER]) await fill(source, tag, 60);
+      const writers = await scene.writers();
+      await move(
+        cluster,
+        [slotOf(TAG), slotOf(OTHER)].sort((a, b) => a - b),
+        1,
+      );
+      const { operations } = await migrating(cluster);
+      assert.deepEqual(operations.map(({ phase }) => phase).sort(), ['migrating', 'queued']);
+      await scene.controller.kill();
       await scene.controller.start();
       await cluster.idle();
-      assert.equal(await shardOfSlot(cluster, slotOf(tag)), 1);
-      await filled(source, tag, 10);
-    }
-    await scene.nothingLost(cluster, writers);
-    await cluster.settled();
-    await scene.carried(cluster);
-  },
-);
-
-scenario(
-  'source-restarts-after-success, with a controller and without one: one owner in the end, and every key',
-  { nodes: 2, conf: SLOW },
-  async (scene) => {
-    const { cluster, source } = await pair(scene, 20, TAG, OTHER);
-    for (const [tag, watched] of [
-      [TAG, true],
-      [OTHER, false],
-    ] as const) {
-      const writers = await scene.writers({ ports: [source.port], libraries: ['raw'], tag, count: 1, pause: 100 });
-      await writers.stop();
-      await move(cluster, slotOf(tag), 1);
-      await says(source, slotOf(tag), 'start');
-      if (!watched) await scene.controller.kill();
-      await says(source, slotOf(tag), 'success');
-      await source.kill();
-      await source.start();
-      if (!watched) await scene.controller.start();
-      await cluster.idle();
-      await cluster.settled();
-      assert.equal(await shardOfSlot(cluster, slotOf(tag)), 1);
-      await scene.carried(cluster);
-      await filled(source, tag, 20);
+      for (const tag of [TAG, OTHER]) {
+        assert.equal(await shardOfSlot(cluster, slotOf(tag)), 1);
+        await filled(source, tag, 60);
+      }
       await scene.nothingLost(cluster, writers);
-    }
-  },
-);
+      await cluster.settled();
+      await scene.carried(cluster);
+    },
+  );
 
-together('deaths in a move', 3, (define) => {
+  define(
+    'controller-dies right after the success, and migration-finished-while-no-controller-ran: finished by its successor',
+    { nodes: 2, ownController: true, conf: SLOW },
+    async (scene) => {
+      const { cluster, source } = await pair(scene, 10, ...TAGS);
+      const writers = await scene.writers({ libraries: ['ioredis'] });
+      for (const [i, tag] of TAGS.entries()) {
+        await move(cluster, slotOf(tag), 1);
+        await says(source, slotOf(tag), 'start');
+        // The first one succeeds while nobody looks; the others die sooner and later after the success.
+        if (i === 0) await scene.controller.kill();
+        await says(source, slotOf(tag), 'success');
+        if (i > 0) {
+          await sleep((i - 1) * 3);
+          await scene.controller.kill();
+        }
+        await scene.controller.start();
+        await cluster.idle();
+        assert.equal(await shardOfSlot(cluster, slotOf(tag)), 1);
+        await filled(source, tag, 10);
+      }
+      await scene.nothingLost(cluster, writers);
+      await cluster.settled();
+      await scene.carried(cluster);
+    },
+  );
+
+  define(
+    'source-restarts-after-success, with a controller and without one: one owner in the end, and every key',
+    { nodes: 2, ownController: true, conf: SLOW },
+    async (scene) => {
+      const { cluster, source } = await pair(scene, 20, TAG, OTHER);
+      for (const [tag, watched] of [
+        [TAG, true],
+        [OTHER, false],
+      ] as const) {
+        const writers = await scene.writers({ ports: [source.port], libraries: ['raw'], tag, count: 1, pause: 100 });
+        await writers.stop();
+        await move(cluster, slotOf(tag), 1);
+        await says(source, slotOf(tag), 'start');
+        if (!watched) await scene.controller.kill();
+        await says(source, slotOf(tag), 'success');
+        await source.kill();
+        await source.start();
+        if (!watched) await scene.controller.start();
+        await cluster.idle();
+        await cluster.settled();
+        assert.equal(await shardOfSlot(cluster, slotOf(tag)), 1);
+        await scene.carried(cluster);
+        await filled(source, tag, 20);
+        await scene.nothingLost(cluster, writers);
+      }
+    },
+  );
+
   define(
     'migration-target-dies: it fails with the server’s reason, the source serves on, and it is done when the target is back',
     { nodes: 2, conf: SLOW },

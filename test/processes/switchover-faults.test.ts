@@ -8,7 +8,7 @@ import type { KvNode } from './harness/nodes.ts';
 import { until } from './harness/processes.ts';
 import { controllers, everybody, nodes } from './harness/proxy.ts';
 import { atPush, type Moment } from './harness/pushes.ts';
-import { scenario, together } from './harness/scenario.ts';
+import { together } from './harness/scenario.ts';
 import type { Scene } from './harness/scene.ts';
 import { tagIn } from './harness/slots.ts';
 import type { Writers } from './harness/writers.ts';
@@ -51,40 +51,40 @@ async function goodAgain(cluster: ClusterClient, node: KvNode): Promise<void> {
   await cluster.settled(30_000);
 }
 
-scenario(
-  'switchover-controller-dies-in-each-phase, switchover-controller-dies-after-the-drain: the successor restores or finishes',
-  { nodes: 2, proxied: true },
-  async (scene) => {
-    const cluster = await scene.create({ replicas: 2 });
-    const writers = await scene.writers({ libraries: ['raw'] });
-    const outcomes: string[] = [];
-    const moments: readonly [who: 'old' | 'new', moment: Moment][] = [
-      ['old', 'sent'],
-      ['old', 'answered'],
-      ['new', 'sent'],
-      ['new', 'answered'],
-    ];
-    for (const [who, moment] of moments) {
-      const [old, next] = [await scene.masterOf(cluster), await replicaOf(scene, cluster)];
-      await mayBePromoted(cluster, next);
-      // What it has sent arrives after its death.
-      const died = atPush(who === 'old' ? old : next, moment, () => scene.controller.kill());
-      const { answer } = await changing(cluster, next, died);
-      await answer;
-      await sleep(300);
-      await scene.controller.start();
-      await cluster.settled(30_000);
-      await servedAgain(writers);
-      const done = (await scene.masterOf(cluster)) === next;
-      outcomes.push(`${who} ${moment}: ${done ? 'done' : 'restored'}`);
-      await scene.carried(cluster);
-    }
-    scene.note(outcomes.join(', '));
-    await endsWell(scene, cluster, { writers: [writers] });
-  },
-);
-
 together('switchovers that go wrong', 3, (define) => {
+  define(
+    'switchover-controller-dies-in-each-phase, switchover-controller-dies-after-the-drain: the successor restores or finishes',
+    { nodes: 2, ownController: true, proxied: true },
+    async (scene) => {
+      const cluster = await scene.create({ replicas: 2 });
+      const writers = await scene.writers({ libraries: ['raw'] });
+      const outcomes: string[] = [];
+      const moments: readonly [who: 'old' | 'new', moment: Moment][] = [
+        ['old', 'sent'],
+        ['old', 'answered'],
+        ['new', 'sent'],
+        ['new', 'answered'],
+      ];
+      for (const [who, moment] of moments) {
+        const [old, next] = [await scene.masterOf(cluster), await replicaOf(scene, cluster)];
+        await mayBePromoted(cluster, next);
+        // What it has sent arrives after its death.
+        const died = atPush(who === 'old' ? old : next, moment, () => scene.controller.kill());
+        const { answer } = await changing(cluster, next, died);
+        await answer;
+        await sleep(300);
+        await scene.controller.start();
+        await cluster.settled(30_000);
+        await servedAgain(writers);
+        const done = (await scene.masterOf(cluster)) === next;
+        outcomes.push(`${who} ${moment}: ${done ? 'done' : 'restored'}`);
+        await scene.carried(cluster);
+      }
+      scene.note(outcomes.join(', '));
+      await endsWell(scene, cluster, { writers: [writers] });
+    },
+  );
+
   define(
     'switchover-target-dies-midway: the old master serves again, or the shard’s other replica does',
     { nodes: 3, proxied: true },

@@ -87,8 +87,8 @@ export async function mayBePromoted(cluster: ClusterClient, node: KvNode, shard 
   await until(`${node.addr} may be promoted`, async () => {
     const body = { preferred_node_id: id, dry_run: true };
     const plan = await cluster.post<FailoverPlan>(`/shards/${shard}/failover`, body);
-    if (plan.candidate !== id) throw new Error(plan.refused ?? `${plan.candidate} would be`);
-    return true;
+    if (plan.candidate === id) return true;
+    throw new Error(plan.judged.map((one) => `${one.node}: ${one.refusals.join(', ')}`).join('; '));
   });
 }
 

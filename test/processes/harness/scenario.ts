@@ -11,7 +11,8 @@ export type Define = (name: string, options: SceneOptions, play: Play) => void;
 
 const TIMEOUT = 120_000;
 
-async function played(t: TestContext, options: SceneOptions, play: Play, shared?: Controller): Promise<void> {
+async function played(t: TestContext, options: SceneOptions, play: Play, offered?: Controller): Promise<void> {
+  const shared = options.ownController === true ? undefined : offered;
   const note = (text: string) => t.diagnostic(text);
   const scene = await Scene.begin(options, note, shared);
   try {
@@ -35,7 +36,7 @@ export const scenario: Define = (name, options, play) => {
   test(name, { timeout: TIMEOUT }, (t) => played(t, options, play));
 };
 
-/** Tests that are played so many at once, under one controller: none of them may touch it. */
+/** Tests that are played so many at once, under one controller, which none of them may touch, or each under its own. */
 export function together(theme: string, atOnce: number, define: (scenario: Define) => void): void {
   suite(theme, { concurrency: atOnce }, () => {
     let controller: Controller | undefined;

@@ -14,6 +14,8 @@ export interface SceneOptions {
   readonly conf?: Conf;
   /** Each node behind a proxy that its links can be broken at. */
   readonly proxied?: boolean;
+  /** With a controller of its own where others share one: it is killed, or sees what would change its mind on others. */
+  readonly ownController?: boolean;
 }
 
 export interface CreateOptions {
@@ -97,15 +99,26 @@ export class Scene {
     return node;
   }
 
+  /** Where its clusters are made and listed. */
+  get clusters(): string {
+    return `/namespaces/${this.namespace}/clusters`;
+  }
+
+  /** A cluster that is there by other means than `create`. */
+  cluster(name: string): ClusterClient {
+    const cluster = new ClusterClient(this.controller, this.namespace, name);
+    this.#clusters.push(cluster);
+    return cluster;
+  }
+
   async create({ name = 'c', nodes = this.nodes, replicas, password = '' }: CreateOptions): Promise<ClusterClient> {
-    await this.controller.call('POST', `/namespaces/${this.namespace}/clusters`, {
+    await this.controller.call('POST', this.clusters, {
       name,
       nodes: nodes.map((node) => node.addr),
       replicas,
       password,
     });
-    const cluster = new ClusterClient(this.controller, this.namespace, name);
-    this.#clusters.push(cluster);
+    const cluster = this.cluster(name);
     await cluster.settled();
     return cluster;
   }
