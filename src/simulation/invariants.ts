@@ -41,6 +41,9 @@ export interface HandOver {
 /** Events that say why a shard has another master, though nobody asked for it. */
 const UNPLANNED: ReadonlySet<string> = new Set(['failover', 'failover.given-back', 'switchover.failed']);
 
+/** An answer that a promotion is decided by may be so old, in ms, with the commit behind it. */
+const ANSWERS_LAST = 400;
+
 const TOPOLOGY_KEY = `/kvrocks/metadata/${NAMESPACE}/cluster/${CLUSTER}`;
 const STATE_KEY = `/kvrocks/kvctl/cluster/${NAMESPACE}/${CLUSTER}`;
 const EVENT_PREFIX = `/kvrocks/kvctl/event/${NAMESPACE}/${CLUSTER}/`;
@@ -213,7 +216,7 @@ export class Invariants implements Observer, Committed {
     const machine = node === undefined ? undefined : this.#world.atAddress(node.address);
     if (node === undefined) this.break('only the proven are masters', `${shard.master} was no node of its shard`);
     else if (!node.proven) this.break('only the proven are masters', `${shard.master} is not proven`);
-    if (machine?.core?.loading === true || machine?.core?.replication?.syncing === true)
+    if (machine?.copyingSince !== undefined && this.#world.loop.now - machine.copyingSince > ANSWERS_LAST)
       this.break('only the proven are masters', `${machine.name} is being copied whole or loading`);
     if (machine?.core !== undefined && machine.core.database.sequence < machine.reached)
       this.break('no replica lies', `${machine.name} is promoted below the ${machine.reached} that it once had`);

@@ -60,6 +60,8 @@ export class Machine {
   reached = 0;
   /** Some of what it held was lost with its disk. */
   erased = false;
+  /** Since when it has been copied whole or has loaded its data; undefined: it is not. */
+  copyingSince: Instant | undefined;
   /** When its processes began. */
   readonly starts: Instant[] = [];
   /** Faults of what runs there, until they are taken away. */
@@ -255,6 +257,8 @@ export class Machine {
     } finally {
       this.#busy = false;
     }
+    if (this.core?.replication?.syncing !== true && this.core?.loading !== true) this.copyingSince = undefined;
+    else this.copyingSince ??= this.#options.loop.now;
     this.#arm();
   }
 

@@ -126,7 +126,6 @@ export const returnScenarios: readonly Scenario[] = [
   },
   {
     name: 'old-master-rolled-back-and-written-to-up-to-its-number',
-    awaits: 'a look into the log of an old master at exactly its P: it may have lost records and taken as many others',
     ...one,
     async play(stage) {
       const { traffic } = stage.world;

@@ -117,7 +117,9 @@ export class StageFaults extends StageView {
   watched(leader: ControllerHost | undefined = this.world.leader): boolean {
     const { world } = this;
     const paused = this.invariants.cluster?.paused === true;
-    const sees = world.controller !== undefined && !world.storeTroubled && !world.network.troubled && !paused;
+    const deaf = world.machines.some(({ faults }) => faults.closesAtOnce || faults.answersErrors);
+    const troubled = world.storeTroubled || world.network.troubled || paused || deaf;
+    const sees = world.controller !== undefined && !troubled;
     return sees && leader !== undefined && world.leader === leader;
   }
 
