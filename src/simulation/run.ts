@@ -26,8 +26,6 @@ export interface Scenario extends Deployment {
   readonly spares?: number;
   readonly traffic?: Partial<TrafficOptions>;
   readonly lostAnswers?: number;
-  /** What the product cannot do yet, and this shows. */
-  readonly awaits?: string;
   /** Seeds that the tests try it with, where that takes long. */
   readonly seeds?: number;
   /** Nothing befalls a node: every read finds every write acknowledged before it, at any time. */

@@ -8,7 +8,7 @@ import { scenarios } from './scenarios.ts';
 const SEEDS = [1, 2, 3, 4];
 
 for (const scenario of scenarios) {
-  test(scenario.name, { todo: scenario.awaits ?? false }, async () => {
+  test(scenario.name, async () => {
     for (const seed of SEEDS.slice(0, scenario.seeds)) {
       const outcome = await run(scenario, seed);
       assert.ok(outcome.broken.length === 0, failureText(outcome, 60));
