@@ -236,9 +236,9 @@ export const controlScenarios: readonly Scenario[] = [
         () => stage.removeNode(1, stage.replica(1), true),
       ]);
       void act?.();
-      await stage.nextCommand();
-      await stage.sleep(stage.between(0, 4));
-      // What it sends from now on waits on the way, and outlives it.
+      for (let i = Math.floor(stage.between(0, 4)); i >= 0; i--) await stage.nextCommand();
+      if (stage.chance(0.3)) await stage.sleep(stage.between(0, 4));
+      // What it has just sent, and what it sends from now on, waits on the way and outlives it.
       const heal = stage.cut([leader], machines, 'one-way');
       await stage.sleep(stage.between(0, 900));
       stage.crashController(leader);
