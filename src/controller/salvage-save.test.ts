@@ -23,6 +23,7 @@ const HEAD: SalvageHead = {
 
 const JOB: Save = {
   kind: 'save',
+  upTo: null,
   node: { id: 'node', address: { host: '10.0.0.1', port: 1 } },
   master: { id: 'master', address: { host: '10.0.0.2', port: 1 } },
   entry: 1,
@@ -86,6 +87,12 @@ test('an entry that its master has at the same place is not its alone', async ()
 test('its master’s log does not reach so far back: all of it is saved', async () => {
   const { saved, shelf } = await save(log(['a', 'b', 'x', 'd']), {}, log(['z'], 900));
   assert.deepEqual(commands(saved, shelf), ['SET x 1', 'SET d 1']);
+});
+
+test('published to without end behind its fence: saved up to where it was fenced', async () => {
+  const { saved, shelf } = await save(log(['a', 'b', 'x', 'y', 'p', 'p']), { upTo: 4 });
+  assert.equal(saved.kind === 'saved' && saved.to, 4);
+  assert.deepEqual(commands(saved, shelf), ['SET x 1', 'SET y 1']);
 });
 
 test('nothing that is its alone: no file', async () => {

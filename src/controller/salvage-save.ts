@@ -100,12 +100,16 @@ async function saveFrom(
     const mine = await node.entries(after);
     // What was there a moment ago is not there any more.
     if (mine.kind !== 'updates') throw new JobFailed('its log changed while it was read');
-    const last = mine.entries.at(-1);
+    // A fenced node may be published to without end.
+    const entries = mine.entries.filter(
+      ({ sequence, count }) => sequence + count - 1 <= (job.upTo ?? sequence + count),
+    );
+    const last = entries.at(-1);
     if (last === undefined) break;
     progress(after - start.after, mine.latestSequence - start.after);
     const end = last.sequence + last.count - 1;
     const shared = await looksOf(master, after, end);
-    for (const run of runs(mine.entries, (entry) => isAlone(entry, shared)))
+    for (const run of runs(entries, (entry) => isAlone(entry, shared)))
       for (const told of await tell(node, run, budget))
         await file.add(told.entry, entryLines(told), told.commands?.length ?? 0);
     after = end;

@@ -226,6 +226,7 @@ function toSave(
     from: copy.partedAt,
     after: known ? copy.saved : null,
     seal: known ? copy.seal : '',
+    upTo: view.says === 'master' ? last : null,
     partly: copy.force,
     ...partiesOf(shard, node, view),
   };

@@ -78,6 +78,8 @@ export interface Save extends AboutNode {
   /** Saved before, if the entry that ends here still has the look `seal`; null: nothing is. */
   readonly after: Sequence | null;
   readonly seal: string;
+  /** Behind the fence it was at this number: what comes after it has no keys. Null: all there is. */
+  readonly upTo: Sequence | null;
   /** Save also what is not all. */
   readonly partly: boolean;
 }
@@ -152,7 +154,7 @@ export function copyJobKey(job: CopyJob): string {
     case 'compare':
       return [...common, job.common, job.back].join(' ');
     case 'save':
-      return [...common, job.from, job.after, job.seal, job.partly].join(' ');
+      return [...common, job.from, job.after, job.seal, job.upTo, job.partly].join(' ');
     case 'raise':
       return [...common, job.marker, job.raise, job.failures].join(' ');
     case 'check':
