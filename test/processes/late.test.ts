@@ -116,11 +116,10 @@ together('late', 4, (define) => {
   );
 
   define(
-    'a master whose only replica was away when it died: the replica takes over after the hold, if it has it all',
+    'a master and its only replica die together: the replica, back before it, takes over if it had it all',
     { nodes: 2, ownController: true },
     async (scene) => {
       const cluster = await scene.create({ replicas: 2 });
-      await cluster.patch('/settings', { no_witness_hold_ms: 5_000 });
       const [master, replica] = [await scene.masterOf(cluster), await replicaOf(scene, cluster)];
       const keys = await write(master, 'k', 50);
       await scene.replicasEqual(cluster, keys);

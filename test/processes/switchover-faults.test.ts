@@ -16,8 +16,9 @@ import type { Writers } from './harness/writers.ts';
 const words = (answer: Answer<unknown> | undefined): string =>
   answer === undefined ? 'none' : `${answer.status} ${answer.error?.message ?? ''}`;
 
-/** Asks for a switchover to this node; the answer is undefined when the controller died over it. */
+/** Asks for a switchover to this node once it may be; the answer is undefined when the controller died over it. */
 async function change(cluster: ClusterClient, to: KvNode): Promise<Answer<unknown> | undefined> {
+  await mayBePromoted(cluster, to);
   const body = { preferred_node_id: await idOf(cluster, to) };
   return cluster.request('POST', '/shards/0/failover', body).catch(() => undefined);
 }
@@ -67,7 +68,6 @@ together('switchovers that go wrong', 3, (define) => {
       ];
       for (const [who, moment] of moments) {
         const [old, next] = [await scene.masterOf(cluster), await replicaOf(scene, cluster)];
-        await mayBePromoted(cluster, next);
         // What it has sent arrives after its death.
         const died = atPush(who === 'old' ? old : next, moment, () => scene.controller.kill());
         const { answer } = await changing(cluster, next, died);
@@ -98,7 +98,6 @@ together('switchovers that go wrong', 3, (define) => {
       ];
       for (const [who, moment] of moments) {
         const [old, target] = [await scene.masterOf(cluster), await replicaOf(scene, cluster)];
-        await mayBePromoted(cluster, target);
         const died = atPush(who === 'old' ? old : target, moment, () => target.kill());
         const { answer } = await changing(cluster, target, died);
         scene.note(`${who} ${moment}: ${words(await answer)}`);
@@ -162,7 +161,6 @@ together('switchovers that go wrong', 3, (define) => {
       const writers = await scene.writers({ libraries: ['raw'] });
       for (const held of [false, true]) {
         const [old, target] = [await scene.masterOf(cluster), await replicaOf(scene, cluster)];
-        await mayBePromoted(cluster, target);
         // Where the replica's answers do not come the drain is not followed by a swap.
         const restarted = atPush(old, 'answered', async () => {
           if (held) target.proxy.impose(controllers, 'hold-out');

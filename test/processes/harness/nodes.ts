@@ -138,21 +138,20 @@ export class KvNode {
 
   /** With the password that it was started with, whatever it was set to afterwards. Errors are thrown. */
   async call(...words: (string | number)[]): Promise<Reply> {
-    const reply = await this.#authorized(...words);
-    if (reply instanceof RespError) throw reply;
-    return reply;
-  }
-
-  async #authorized(...words: (string | number)[]): Promise<Reply> {
-    const password = this.#conf['requirepass'];
-    if (password === undefined) return this.ask(...words);
-    const connection = await Resp.open(this.#inner);
+    const connection = await this.connect();
     try {
-      await connection.call('AUTH', password);
-      return await connection.ask(words);
+      return await connection.call(...words);
     } finally {
       connection.close();
     }
+  }
+
+  /** A connection that is logged in, past any proxy; to another port as a node with the same password. */
+  async connect(port = this.#inner): Promise<Resp> {
+    const connection = await Resp.open(port);
+    const password = this.#conf['requirepass'];
+    if (password !== undefined) await connection.call('AUTH', password);
+    return connection;
   }
 
   async replication(): Promise<Replication> {

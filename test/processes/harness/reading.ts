@@ -1,6 +1,6 @@
 /** Reads many keys straight from the nodes that have them. */
 import type { KvNode } from './nodes.ts';
-import { type Reply, Resp, RespError, textOf } from './resp.ts';
+import { type Reply, type Resp, RespError, textOf } from './resp.ts';
 import { slotOf } from './slots.ts';
 
 const BATCH = 500;
@@ -17,8 +17,7 @@ async function owners(node: KvNode): Promise<(slot: number) => number> {
   return (slot) => ranges.find((range) => range.from <= slot && slot <= range.to)?.port ?? 0;
 }
 
-async function getAll(port: number, keys: readonly string[], readonly: boolean): Promise<readonly Reply[]> {
-  const connection = await Resp.open(port);
+async function getAll(connection: Resp, keys: readonly string[], readonly: boolean): Promise<readonly Reply[]> {
   try {
     if (readonly) await connection.call('READONLY');
     const replies: Reply[] = [];
@@ -50,14 +49,10 @@ export async function missing(
     if (group === undefined) byPort.set(port, [one]);
     else group.push(one);
   }
-  return unequal(byPort);
-}
-
-async function unequal(byPort: ReadonlyMap<number, readonly { key: string; value: string }[]>): Promise<Missing[]> {
   const found: Missing[] = [];
   for (const [port, group] of byPort) {
     const replies = await getAll(
-      port,
+      await guide.connect(port),
       group.map((one) => one.key),
       false,
     );
@@ -75,7 +70,10 @@ export async function differences(
   replica: KvNode,
   keys: readonly string[],
 ): Promise<readonly string[]> {
-  const [here, there] = await Promise.all([getAll(master.port, keys, false), getAll(replica.port, keys, true)]);
+  const [here, there] = await Promise.all([
+    getAll(await master.connect(), keys, false),
+    getAll(await replica.connect(), keys, true),
+  ]);
   return keys.filter((_, i) => textOf(said(here[i])) !== textOf(said(there[i])));
 }
 
