@@ -97,7 +97,11 @@ together('what is refused', 2, (define) => {
     replica.wake();
     await cluster.settled();
     await mayBePromoted(cluster, replica);
-    await cluster.failover(0);
+    // On a crowded machine 50 ms may be too short to catch up in: taken back, nothing was lost, and tried again.
+    await cluster.failover(0).catch((error: unknown) => {
+      assert.match(String(error), /taken back/);
+      return cluster.failover(0);
+    });
     await cluster.settled();
     await scene.replicasEqual(
       cluster,
