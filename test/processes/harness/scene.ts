@@ -1,5 +1,6 @@
 /** One test's own nodes, clusters and writers, ended with the test; its controller may be shared with others. */
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterClient, Controller } from './controller.ts';
 import { Mixture, type MixtureOptions } from './mixture.ts';
 import { KvNode, startNodes } from './nodes.ts';
@@ -144,6 +145,22 @@ export class Scene {
     // What follows begins while they are at work.
     await until('the writers write', () => writers.acknowledged.length >= (options.count ?? 4) * 5);
     return writers;
+  }
+
+  /** Done again and again until the scene ends, also what fails. */
+  repeatedly(pause: number, act: () => Promise<unknown>): void {
+    let over = false;
+    const loop = (async () => {
+      while (!over) {
+        await act().catch(() => {});
+        await sleep(pause);
+      }
+    })();
+    const stop = () => {
+      over = true;
+      return loop;
+    };
+    this.#writers.push({ stop });
   }
 
   /** Writers of keys of every type. */
