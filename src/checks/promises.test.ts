@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { entry, VERSION, world } from '../decisions/testing.ts';
+import { moveOf } from '../decisions/testing-moves.ts';
 import { type Intended, nextVersion, type Operation } from '../operations/intended.ts';
 import { type Copy, type Shard, withNode, withShard } from '../topology/cluster.ts';
 import { ALL_SLOTS, NO_SLOTS } from '../topology/slots.ts';
@@ -151,22 +152,7 @@ test('a promotion is taken back: only what nobody was told of, to the master bef
 
 test('slots that are being handed over go back to their source', () => {
   const range = { from: 9_000, to: 9_001 };
-  const handing: Operation = {
-    kind: 'move',
-    id: 'mv',
-    range,
-    source: 's0',
-    target: 's1',
-    slotOnly: false,
-    by: 'ops',
-    startedAt: 0,
-    failures: 0,
-    phase: 'handing-over',
-    version: VERSION,
-    sourceNode: 'a',
-    targetNode: 'd',
-    goal: 9,
-  };
+  const handing = moveOf('handing-over', { range, targetNode: 'd', goal: 9 });
   const open = { ...before, operations: [handing] };
   assert.equal(broken(open, open), '');
   const back = raised({
@@ -183,22 +169,7 @@ test('slots that are being handed over go back to their source', () => {
 });
 
 test('a part of what is being handed over goes back to its source', () => {
-  const handing: Operation = {
-    kind: 'move',
-    id: 'mv',
-    range: { from: 8_192, to: 8_199 },
-    source: 's0',
-    target: 's1',
-    slotOnly: false,
-    by: 'ops',
-    startedAt: 0,
-    failures: 0,
-    phase: 'handing-over',
-    version: VERSION,
-    sourceNode: 'a',
-    targetNode: 'd',
-    goal: 9,
-  };
+  const handing = moveOf('handing-over', { range: { from: 8_192, to: 8_199 }, targetNode: 'd', goal: 9 });
   const open = { ...before, operations: [handing] };
   const slots = [[{ from: 0, to: 8_192 }], [{ from: 8_193, to: 16_383 }]];
   const shards = open.cluster.shards.map((shard, i) => ({ ...shard, slots: slots[i] ?? [] }));

@@ -5,7 +5,7 @@
 import { type Intended, lookOf, meantFor } from '../operations/intended.ts';
 import { coverage, faultsOf, nodeOf, nodesOf, type Shard } from '../topology/cluster.ts';
 import type { ShardId } from '../topology/ids.ts';
-import { formatRange, intersect, subtract } from '../topology/slots.ts';
+import { covers, formatRange, intersect, subtract } from '../topology/slots.ts';
 
 const NONE: ReadonlySet<ShardId> = new Set();
 
@@ -25,6 +25,7 @@ export function brokenPromises(
   broken.push(...lineageOnlyGrows(before, after, untold));
   broken.push(...onlyTheProvenAreMasters(before, after, untold));
   broken.push(...finishedMovesStay(before, after));
+  broken.push(...movesDoNotMeet(before, after));
   broken.push(...nothingIsCopiedOverUnsaved(after));
   broken.push(...copiesAreProven(before, after, untold));
   return broken;
@@ -117,8 +118,29 @@ function finishedMovesStay(before: Intended, after: Intended): string[] {
   return before.operations.flatMap((move) => {
     if (move.kind !== 'move' || move.phase !== 'handing-over') return [];
     const source = after.cluster.shards.find((shard) => shard.id === move.source);
-    const back = source !== undefined && intersect([move.range], source.slots).length > 0;
-    return back ? [`slots ${formatRange(move.range)} were moved and would go back to ${move.source}`] : [];
+    const back = source !== undefined && intersect([move.piece], source.slots).length > 0;
+    return back ? [`slots ${formatRange(move.piece)} were moved and would go back to ${move.source}`] : [];
+  });
+}
+
+/** A move that begins, or goes on to another phase: no other one has a shard of it, and its piece is where it should be. */
+function movesDoNotMeet(before: Intended, after: Intended): string[] {
+  const active = after.operations.filter(
+    (one) => one.kind === 'move' && one.phase !== 'queued' && one.phase !== 'failed',
+  );
+  return active.flatMap((move) => {
+    if (before.operations.some((one) => one.kind === 'move' && one.id === move.id && one.phase === move.phase))
+      return [];
+    const met = active.filter(
+      ({ id, source, target }) =>
+        id !== move.id && [source, target].some((shard) => shard === move.source || shard === move.target),
+    );
+    const broken = met.map(({ id }) => `moves ${move.id} and ${id} would be under way with a shard in common`);
+    const owner = move.phase === 'migrating' || move.phase === 'settling' ? move.source : move.target;
+    const slots = after.cluster.shards.find(({ id }) => id === owner)?.slots ?? [];
+    if (!covers(slots, move.piece))
+      broken.push(`slots ${formatRange(move.piece)} are ${move.phase} and would not belong to ${owner}`);
+    return broken;
   });
 }
 

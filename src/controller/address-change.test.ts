@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Sketch, VERSION, world } from '../decisions/testing.ts';
+import { moveOf } from '../decisions/testing-moves.ts';
 import type { Machine } from '../simulation/machine.ts';
 import { NAME, type World } from '../simulation/world.ts';
 import { changeAddress, changeWholeNode } from './address-change.ts';
@@ -45,22 +46,7 @@ test('the address of another node of the cluster, a node that is not there, slot
   assert.equal(refusalOf(() => changeAddress(seen, { index: 0 }, 'b', taken, by)).code, 'already_exists');
   assert.equal(refusalOf(() => changeAddress(seen, { index: 0 }, 'x', THERE, by)).code, 'not_found');
   const sketch: Sketch = {
-    operations: [
-      {
-        kind: 'move',
-        id: 'mv',
-        range: { from: 0, to: 1 },
-        source: 's0',
-        target: 's1',
-        slotOnly: false,
-        by,
-        startedAt: 0,
-        failures: 0,
-        phase: 'migrating',
-        sourceNode: 'a',
-        targetNode: 'c',
-      },
-    ],
+    operations: [moveOf('migrating')],
   };
   const moving = world('a master 9 | b replica 9 / c master 9', sketch);
   assert.equal(refusalOf(() => changeAddress(moving, { index: 0 }, 'b', THERE, by)).code, 'operation_running');

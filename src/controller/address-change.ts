@@ -9,8 +9,7 @@ import type { Happening, Proposal, World } from '../decisions/world.ts';
 import { type InfoServer, infoServer } from '../kvrocks/commands/info-server.ts';
 import { myId } from '../kvrocks/commands/my-id.ts';
 import { openConnection } from '../kvrocks/connection.ts';
-import { activeMove, nextVersion } from '../operations/intended.ts';
-import { binds } from '../operations/move.ts';
+import { moveOfShard, nextVersion } from '../operations/intended.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
 import { type Address, formatAddress, sameAddress } from '../topology/address.ts';
@@ -33,11 +32,11 @@ export function changeAddress(world: World, ref: ShardRef, id: NodeId, address: 
   if (sameAddress(node.address, address)) return { next: intended, events: [] };
   const other = nodesOf(intended.cluster).find((one) => one.id !== id && sameAddress(one.address, address));
   if (other !== undefined) throw takenBy(address, other.id);
-  const move = activeMove(intended);
-  if (move !== undefined && binds(move, shard.id))
+  const move = moveOfShard(intended, shard.id);
+  if (move !== undefined)
     throw new Refusal(
       'operation_running',
-      `slots ${formatRange(move.range)} are on their way from or to shard ${index}; try again when they are there`,
+      `slots ${formatRange(move.piece)} are on their way from or to shard ${index}; try again when they are there`,
       move.id,
     );
   const cluster = withShard(intended.cluster, shard.id, (old) => withNode(old, id, (one) => ({ ...one, address })));

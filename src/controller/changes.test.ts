@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { brokenPromises } from '../checks/promises.ts';
 import { entry, NOW, nodeAt, type Sketch, seeing, shardAt, VERSION, world } from '../decisions/testing.ts';
+import { moveOf } from '../decisions/testing-moves.ts';
 import type { Proposal, World } from '../decisions/world.ts';
-import { movesOf, switchoverOf } from '../operations/intended.ts';
-import type { Move } from '../operations/move.ts';
+import { switchoverOf } from '../operations/intended.ts';
 import type { Node } from '../topology/cluster.ts';
 import { NO_SLOTS } from '../topology/slots.ts';
 import * as changes from './changes.ts';
-import { Refusal, type RefusalCode } from './refusal.ts';
+import { refused } from './testing-refusals.ts';
 
 /** The change, held to the promises. */
 function made(seen: World, change: (world: World) => Proposal): Proposal {
@@ -17,37 +17,14 @@ function made(seen: World, change: (world: World) => Proposal): Proposal {
   return proposal;
 }
 
-function refused(code: RefusalCode, words: RegExp, change: () => unknown): void {
-  assert.throws(change, (error) => {
-    assert.ok(error instanceof Refusal);
-    assert.deepEqual(
-      [error.code, words.test(error.code === 'not_found' ? String(error.detail) : error.message)],
-      [code, true],
-      error.message,
-    );
-    return true;
-  });
-}
-
 const S0 = { index: 0 };
 const S1 = { index: 1 };
 const paused: Sketch = { pause: { until: null, by: 'ops' } };
 const PAIR = 'a master 9 | b replica 9 / c master 9 | d replica 9';
 
-const base = {
-  kind: 'move',
-  id: 'mv',
-  range: { from: 1, to: 2 },
-  source: 's0',
-  target: 's1',
-  slotOnly: false,
-  by: 'ops',
-  startedAt: 0,
-  failures: 0,
-} as const;
-const QUEUED: Move = { ...base, phase: 'queued', lastFailure: null };
-const MIGRATING: Move = { ...base, phase: 'migrating', sourceNode: 'a', targetNode: 'c' };
-const FAILED: Move = { ...base, phase: 'failed', why: 'x' };
+const QUEUED = moveOf('queued', { range: { from: 1, to: 2 } });
+const FAILED = moveOf('failed', { range: { from: 1, to: 2 } });
+const MIGRATING = moveOf('migrating', { range: { from: 1, to: 2 } });
 
 const emptied = (seen: World, index: number): World => ({
   ...seen,
@@ -162,18 +139,6 @@ test('a cluster ends: all nodes leave to be reset, what has not begun is dropped
   );
 });
 
-test('queued moves are given up, those under way are not', () => {
-  const { next, events } = made(world(PAIR, { operations: [QUEUED, { ...MIGRATING, id: 'now' }, FAILED] }), (at) =>
-    changes.dropQueuedMoves(at, 'ops'),
-  );
-  assert.deepEqual(
-    movesOf(next).map((move) => move.id),
-    ['now'],
-  );
-  assert.match(events[0]?.message ?? '', /2 moves are given up/);
-  assert.deepEqual(changes.dropQueuedMoves(world(PAIR), 'ops').events, []);
-});
-
 test('pause and resume keep the version', () => {
   const { next, events } = made(world(PAIR), (at) => changes.pause(at, 1_795_000_000_000, 'ops'));
   assert.deepEqual(next.pause, { until: 1_795_000_000_000, by: 'ops' });
@@ -188,90 +153,10 @@ test('a paused cluster is changed by nobody, and everybody is told who paused it
     () => changes.removeShard(seen, S0, true, 'x'),
     () => changes.addNode(seen, S0, fresh('z'), 0, 'x'),
     () => changes.removeNode(seen, S0, 'b', true, 'x'),
-    () => changes.queueMoves(seen, S1, [{ from: 1, to: 2 }], false, 'x', () => 'm'),
     () => changes.beginSwitchover(seen, S0, undefined, 'so', 'x'),
     () => changes.failOverDeadMaster(seen, S0, undefined, true, 'x'),
   ];
   for (const attempt of attempts) refused('operation_running', /was paused by ops/, attempt);
-});
-
-const ids = () => {
-  let n = 0;
-  return () => `m${n++}`;
-};
-const queue = (seen: World, ...ranges: [number, number][]) =>
-  made(seen, (at) =>
-    changes.queueMoves(
-      at,
-      S1,
-      ranges.map(([from, to]) => ({ from, to })),
-      false,
-      'ops',
-      ids(),
-    ),
-  );
-
-test('moves are queued: one for each run of slots that one shard owns, in order, without a new version', () => {
-  const seen = world('a master 9 / c master 9 / e master 9');
-  const { next } = made(seen, (at) =>
-    changes.queueMoves(
-      at,
-      S1,
-      [
-        { from: 11_000, to: 11_009 },
-        { from: 5, to: 5 },
-      ],
-      false,
-      'ops',
-      ids(),
-    ),
-  );
-  assert.deepEqual(
-    movesOf(next).map((move) => [move.range.from, move.range.to, move.source, move.phase]),
-    [
-      [5, 5, 's0', 'queued'],
-      [11_000, 11_009, 's2', 'queued'],
-    ],
-  );
-  assert.equal(next.cluster.version, VERSION);
-});
-
-test('one range over two shards becomes two moves', () => {
-  const seen = world('a master 9 / c master 9 / e master 9');
-  const { next } = made(seen, (at) =>
-    changes.queueMoves(at, { index: 2 }, [{ from: 5_000, to: 6_000 }], false, 'ops', ids()),
-  );
-  assert.deepEqual(
-    movesOf(next).map((move) => [move.range, move.source]),
-    [
-      [{ from: 5_000, to: 5_461 }, 's0'],
-      [{ from: 5_462, to: 6_000 }, 's1'],
-    ],
-  );
-});
-
-test('slots that are on their way, are there already, or belong to nobody are not moved', () => {
-  refused('operation_running', /slots 1-2 are on their way already/, () =>
-    queue(world(PAIR, { operations: [QUEUED] }), [2, 9]),
-  );
-  refused('owns_slots', /slots 8192-9000 belong to shard 1 already/, () => queue(world(PAIR), [100, 9_000]));
-  refused('owns_slots', /slots 1-9 belong to no shard/, () => queue(emptied(world(PAIR), 0), [1, 9]));
-});
-
-test('a range that is asked for twice in one request is moved once', () => {
-  const { next } = queue(world(PAIR), [1, 10], [5, 15]);
-  assert.deepEqual(
-    movesOf(next).map((move) => move.range),
-    [{ from: 1, to: 15 }],
-  );
-});
-
-test('a failed move makes way for its next try', () => {
-  const { next } = queue(world(PAIR, { operations: [FAILED] }), [1, 2]);
-  assert.deepEqual(
-    movesOf(next).map((move) => move.phase),
-    ['queued'],
-  );
 });
 
 test('a switchover begins with a drain: version and record in one commit, the topology as it is', () => {

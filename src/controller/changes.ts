@@ -3,13 +3,14 @@
  * stands in the way.
  */
 
-import { forcedFailover, handedOver, moveToSettle } from '../decisions/failover.ts';
+import { forcedFailover } from '../decisions/failover.ts';
 import { judgeMaster } from '../decisions/liveness.ts';
+import { handedOver, moveToSettle } from '../decisions/move-deaths.ts';
 import { choosePromotion, type Judged, whyNot } from '../decisions/promotion.ts';
 import { carries } from '../decisions/seen.ts';
 import type { Happening, Proposal, World } from '../decisions/world.ts';
-import { activeMove, type Intended, movesOf, nextVersion, switchoverOf } from '../operations/intended.ts';
-import { binds, type Move, unfinished } from '../operations/move.ts';
+import { activeMoves, type Intended, moveOfShard, movesOf, nextVersion, switchoverOf } from '../operations/intended.ts';
+import { binds } from '../operations/move.ts';
 import type { Switchover } from '../operations/switchover.ts';
 import {
   type Cluster,
@@ -21,7 +22,7 @@ import {
   withShard,
 } from '../topology/cluster.ts';
 import type { NodeId, Version } from '../topology/ids.ts';
-import { formatRange, intersect, type SlotRange, slotCount, slotSet, subtract } from '../topology/slots.ts';
+import { formatRange, slotCount } from '../topology/slots.ts';
 import type { ShardRef } from './control-plane.ts';
 import { notFound, Refusal } from './refusal.ts';
 
@@ -161,26 +162,13 @@ export function endCluster(world: World, by: string): Proposal {
 }
 
 function refuseOperations(intended: Intended): void {
-  const move = activeMove(intended);
+  const [move] = activeMoves(intended);
   if (move !== undefined)
     throw new Refusal(
       'operation_running',
-      `slots ${formatRange(move.range)} are being moved; try again when it is done`,
+      `slots ${formatRange(move.piece)} are being moved; try again when it is done`,
       move.id,
     );
-}
-
-/** Moves that have not begun are given up. */
-export function dropQueuedMoves(world: World, by: string): Proposal {
-  const { intended } = world;
-  const operations = intended.operations.filter(
-    (one) => one.kind !== 'move' || one.phase === 'migrating' || one.phase === 'handing-over',
-  );
-  const dropped = intended.operations.length - operations.length;
-  return {
-    next: { ...intended, operations },
-    events: dropped === 0 ? [] : [about(by, 'move.cancelled', `${dropped} moves are given up`)],
-  };
 }
 
 export function pause(world: World, until: number | null, by: string): Proposal {
@@ -198,63 +186,6 @@ export function resume(world: World, by: string): Proposal {
   return {
     next: { ...world.intended, pause: null },
     events: [about(by, 'cluster.resumed', 'the controller acts again')],
-  };
-}
-
-/** One move for each run of slots that one shard owns; the ranges in the order in which they were asked for. */
-export function queueMoves(
-  world: World,
-  ref: ShardRef,
-  ranges: readonly SlotRange[],
-  slotOnly: boolean,
-  by: string,
-  newId: () => string,
-): Proposal {
-  refusePaused(world);
-  const { intended } = world;
-  const { shard: target, index } = findShard(intended.cluster, ref);
-  const moves: Move[] = [];
-  // Asked for twice in one request, a slot still moves once.
-  for (const range of slotSet(ranges)) {
-    const open = movesOf(intended).find((move) => unfinished(move) && intersect([move.range], [range]).length > 0);
-    if (open !== undefined)
-      throw new Refusal('operation_running', `slots ${formatRange(open.range)} are on their way already`, open.id);
-    const held = intersect(target.slots, [range])[0];
-    if (held !== undefined)
-      throw new Refusal('owns_slots', `slots ${formatRange(held)} belong to shard ${index} already`);
-    let rest = subtract([range], []);
-    for (const source of intended.cluster.shards) {
-      for (const piece of intersect(source.slots, [range])) {
-        rest = subtract(rest, [piece]);
-        const common = { kind: 'move', id: newId(), range: piece, source: source.id, target: target.id } as const;
-        moves.push({ ...common, slotOnly, by, startedAt: world.wall, failures: 0, phase: 'queued', lastFailure: null });
-      }
-    }
-    const orphan = rest[0];
-    if (orphan !== undefined)
-      throw new Refusal(
-        'owns_slots',
-        `slots ${formatRange(orphan)} belong to no shard, so they cannot be moved from one`,
-      );
-  }
-  moves.sort((a, b) => a.range.from - b.range.from);
-  const kept = intended.operations.filter(
-    (one) =>
-      one.kind !== 'move' ||
-      one.phase !== 'failed' ||
-      !moves.some((move) => intersect([move.range], [one.range]).length > 0),
-  );
-  const words = moves.map((move) => formatRange(move.range)).join(',');
-  return {
-    next: { ...intended, operations: [...kept, ...moves] },
-    events: [
-      about(
-        by,
-        'move.queued',
-        `slots ${words} are to go to shard ${target.id}${slotOnly ? ', without their keys' : ''}`,
-        target.id,
-      ),
-    ],
   };
 }
 
@@ -307,11 +238,11 @@ export function switchoverCandidate(
   refusePreferred(shard, index, preferred);
   if (switchoverOf(intended) !== undefined)
     throw new Refusal('operation_running', 'a switchover is under way; try again');
-  const move = activeMove(intended);
-  if (move !== undefined && binds(move, shard.id))
+  const move = moveOfShard(intended, shard.id);
+  if (move !== undefined)
     throw new Refusal(
       'operation_running',
-      `slots ${formatRange(move.range)} are being moved from or to shard ${index}`,
+      `slots ${formatRange(move.piece)} are being moved from or to shard ${index}`,
       move.id,
     );
   const promotion = choosePromotion(world, shard, {

@@ -1,6 +1,6 @@
 /** The control plane of all clusters, as the API sees it: whoever leads answers, and every write goes to its reign. */
 
-import type { Intended } from '../operations/intended.ts';
+import type { Intended, OperationId } from '../operations/intended.ts';
 import { type ClusterSettings, DEFAULT_SETTINGS } from '../operations/settings.ts';
 import type { RandomSource, Runtime } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
@@ -33,6 +33,10 @@ import { addNode, addShard, type JoiningNode, resetUnclaimed } from './joining.t
 import { Leadership } from './leadership.ts';
 import type { Log } from './log.ts';
 import { Lookout } from './lookout.ts';
+import { changeMoves } from './move-changes.ts';
+import type { MovePlane, MovesCommand } from './move-plane.ts';
+import { type MoveOptions, queueMoves, startPlan, type WantedPlan } from './move-planning.ts';
+import { planViews } from './move-views.ts';
 import type { Opinion, PeerQuestion, Peers } from './peers.ts';
 import { readmitEmpty } from './readmission.ts';
 import { readmitNode } from './readmit.ts';
@@ -66,7 +70,7 @@ export interface ControllerOptions {
   readonly peers?: Peers;
 }
 
-export class Controller implements ControlPlane {
+export class Controller implements ControlPlane, MovePlane {
   readonly #runtime: Runtime;
   readonly #random: RandomSource;
   readonly #leadership: Leadership;
@@ -334,8 +338,31 @@ export class Controller implements ControlPlane {
     options: WriteOptions,
   ): Promise<void> {
     await this.#lead().change(name, options, (world) =>
-      changes.queueMoves(world, target, ranges, slotOnly, options.caller.name, () => this.#newId('mv')),
+      queueMoves(world, target, ranges, { slotOnly }, options.caller.name, (kind) => this.#newId(kind)),
     );
+  }
+
+  moves(name: ClusterName): ReturnType<MovePlane['moves']> {
+    return planViews(this.#supervisor(name).world());
+  }
+
+  async startPlan(
+    name: ClusterName,
+    plan: WantedPlan,
+    how: MoveOptions,
+    options: WriteOptions,
+  ): Promise<OperationId | null> {
+    const ids = { mv: '', pl: '' };
+    const newId = (kind: 'mv' | 'pl') => {
+      ids[kind] = this.#newId(kind);
+      return ids[kind];
+    };
+    await this.#lead().change(name, options, (world) => startPlan(world, plan, how, options.caller.name, newId));
+    return ids.mv === '' ? null : ids.pl;
+  }
+
+  async changeMoves(name: ClusterName, command: MovesCommand, options: WriteOptions): Promise<void> {
+    await this.#lead().change(name, options, (world) => changeMoves(world, command, options.caller.name));
   }
 
   async pause(name: ClusterName, until: number | null, options: WriteOptions): Promise<void> {

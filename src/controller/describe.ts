@@ -1,9 +1,12 @@
 /** A cluster's status for people, from the committed state and what is seen. */
 
+import { moveWaits } from '../decisions/move-queue.ts';
 import { type Finding, findings } from '../decisions/problems.ts';
 import { carries, playsItsRole } from '../decisions/seen.ts';
 import type { World } from '../decisions/world.ts';
-import type { Operation } from '../operations/intended.ts';
+import type { Operation, OperationId } from '../operations/intended.ts';
+import { isActive, type Move } from '../operations/move.ts';
+import type { Switchover } from '../operations/switchover.ts';
 import type { Address } from '../topology/address.ts';
 import { formatAddress } from '../topology/address.ts';
 import { NEW_NODE, type Shard } from '../topology/cluster.ts';
@@ -69,7 +72,7 @@ function shardNodes(world: World, supervisor: Supervisor, shard: Shard): NodeSta
   });
 }
 
-function operationStatus(operation: Operation, waitsFor: string | undefined): OperationStatus {
+function operationStatus(operation: Switchover | Move, waits: ReadonlyMap<OperationId, string>): OperationStatus {
   const common = { id: operation.id, phase: operation.phase, by: operation.by, started_at: operation.startedAt };
   if (operation.kind === 'switchover') {
     const message = operation.phase === 'restoring' ? operation.because : null;
@@ -83,12 +86,6 @@ function operationStatus(operation: Operation, waitsFor: string | undefined): Op
       message,
     };
   }
-  const message =
-    operation.phase === 'failed'
-      ? operation.why
-      : operation.phase === 'queued'
-        ? (operation.lastFailure ?? (waitsFor === undefined ? null : `waits until ${waitsFor}`))
-        : null;
   return {
     ...common,
     kind: 'move',
@@ -96,8 +93,22 @@ function operationStatus(operation: Operation, waitsFor: string | undefined): Op
     target_shard: operation.target,
     slots: formatRange(operation.range),
     node: null,
-    message,
+    message: moveMessage(operation, waits.get(operation.id)),
   };
+}
+
+function moveMessage(move: Move, waitsFor: string | undefined): string | null {
+  switch (move.phase) {
+    case 'failed':
+    case 'settling':
+    case 'held':
+      return move.why;
+    case 'queued':
+      return move.lastFailure ?? (waitsFor === undefined ? null : `waits until ${waitsFor}`);
+    case 'migrating':
+    case 'handing-over':
+      return null;
+  }
 }
 
 /** A master that answers as itself and carries the topology serves its slots. */
@@ -131,6 +142,7 @@ export function describe(supervisor: Supervisor): ClusterStatus {
     .reduce((sum, shard) => sum + slotCount(shard.slots), 0);
   const owned = cluster.shards.reduce((sum, shard) => sum + slotCount(shard.slots), 0);
   const whole = cluster.shards.length > 0 && served === owned;
+  const waits = moveWaits(world);
   const state = !whole ? 'down' : problems.length > 0 || owned < SLOT_COUNT ? 'degraded' : 'ok';
   return {
     namespace: cluster.namespace,
@@ -149,7 +161,7 @@ export function describe(supervisor: Supervisor): ClusterStatus {
       nodeStatus(world, supervisor.watchOf(node.id), node, 'slave', 'leaving', false, null),
     ),
     problems,
-    operations: intended.operations.map((operation) => operationStatus(operation, supervisor.moveWaitsFor)),
+    operations: intended.operations.flatMap((one) => (one.kind === 'plan' ? [] : [operationStatus(one, waits)])),
   };
 }
 
@@ -161,8 +173,8 @@ export function moveViews(operations: readonly Operation[]): readonly MoveView[]
           {
             source: operation.source,
             target: operation.target,
-            range: operation.range,
-            running: operation.phase !== 'queued',
+            range: isActive(operation) ? operation.piece : operation.left,
+            running: isActive(operation),
           },
         ]
       : [],

@@ -1,5 +1,5 @@
 /** What a failover would do if it were asked for now, by carrying it out on paper; and what it may lose. */
-import { handedOver } from '../decisions/failover.ts';
+import { handedOver } from '../decisions/move-deaths.ts';
 import { choosePromotion } from '../decisions/promotion.ts';
 import type { World } from '../decisions/world.ts';
 import { type Shard, shardOf } from '../topology/cluster.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Sketch, world } from '../decisions/testing.ts';
+import { moveOf } from '../decisions/testing-moves.ts';
 import type { Intended } from '../operations/intended.ts';
 import { seededRandom } from '../runtime/seeded-random.ts';
 import { nodeOf } from '../topology/cluster.ts';
@@ -260,41 +261,13 @@ test('it was deleted, cannot be read, or makes no sense: ours is put back', () =
 
 test('a move of ours is under way: set aside, whatever it is', () => {
   const words = setAside(TWO, (record) => swap(shardAt(record, 0), 'b'), {
-    operations: [
-      {
-        kind: 'move',
-        id: 'mv-1',
-        range: { from: 0, to: 5 },
-        source: 's0',
-        target: 's1',
-        slotOnly: false,
-        by: 'op',
-        startedAt: 0,
-        failures: 0,
-        phase: 'migrating',
-        sourceNode: 'a',
-        targetNode: 'c',
-      },
-    ],
+    operations: [moveOf('migrating')],
   });
   assert.equal(words, 'slots are being moved');
 });
 
 test('a move that waits keeps waiting, unless its slots are gone', () => {
-  const queued = (id: string, from: number) =>
-    ({
-      kind: 'move',
-      id,
-      range: { from, to: from + 5 },
-      source: 's0',
-      target: 's1',
-      slotOnly: false,
-      by: 'op',
-      startedAt: 0,
-      failures: 0,
-      phase: 'queued',
-      lastFailure: null,
-    }) as const;
+  const queued = (id: string, from: number) => moveOf('queued', { id, range: { from, to: from + 5 } });
   const { next } = settled(
     TWO,
     (record) => {

@@ -5,7 +5,8 @@
  */
 import { brokenPromises } from '../checks/promises.ts';
 import type { Happening, Proposal } from '../decisions/world.ts';
-import { activeMove, type Intended, nextVersion, switchoverOf } from '../operations/intended.ts';
+import { activeMoves, type Intended, nextVersion, switchoverOf } from '../operations/intended.ts';
+import { withPlansInOrder } from '../operations/plan.ts';
 import type { RandomSource } from '../runtime/runtime.ts';
 import { type Address, formatAddress, parseAddress, sameAddress } from '../topology/address.ts';
 import { type Cluster, type LeavingNode, type Node, nodeOf, nodesOf, type Shard } from '../topology/cluster.ts';
@@ -83,7 +84,7 @@ function objectionTo(
   const { cluster } = ours;
   if (overwritten || switchoverOf(ours) !== undefined) return 'a switchover is under way';
   if (ours.ending) return 'the cluster is being ended';
-  if (activeMove(ours) !== undefined) return 'slots are being moved';
+  if (activeMoves(ours).length > 0) return 'slots are being moved';
   if (read.version <= cluster.version)
     return `it is of version ${read.version} and so was not made from version ${cluster.version}`;
   if (read.name !== cluster.name) return `it is named ${read.name}`;
@@ -123,7 +124,8 @@ function adopted(ours: Intended, read: ReadTopology, random: RandomSource): Inte
   const leaving = [...ours.cluster.leaving, ...gone.map((node) => released(node, ours.cluster.version))];
   const cluster: Cluster = { ...ours.cluster, version, shards, leaving };
   const queued = ours.operations.filter((one) => waitsIn(cluster, one));
-  return { ...ours, cluster, operations: [...queued, ...movesOfGo(read.shards, cluster, random)] };
+  const operations = [...queued, ...movesOfGo(read.shards, cluster, random)];
+  return withPlansInOrder({ ...ours, cluster, operations }).next;
 }
 
 const released = ({ id, address }: Node, version: Version): LeavingNode => ({ id, address, version, how: 'release' });

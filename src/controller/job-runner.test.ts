@@ -7,7 +7,7 @@ import { JobRunner } from './job-runner.ts';
 
 const ID = 'a'.repeat(40);
 const ADDRESS = { host: '10.0.0.1', port: 6666 };
-const NONE: Jobs = { chase: undefined, migrate: undefined, resets: [], copies: [], held: [] };
+const NONE: Jobs = { chases: [], migrates: [], resets: [], copies: [], held: [] };
 
 function running() {
   const world = fakeWorld();
@@ -34,23 +34,29 @@ function running() {
   };
 }
 
-test('the lease runs out while the source is asked who it is: MIGRATE is not sent', async () => {
-  const { world, runner, happened, answer, loseLease } = running();
+test('the lease runs out while source and target are asked who they are: MIGRATE is not sent', async () => {
+  const { world, runner, happened, loseLease } = running();
   const target = { id: 'b'.repeat(40), address: { host: '10.0.0.2', port: 6666 } };
   runner.run({
     ...NONE,
-    migrate: {
-      operation: 'mv',
-      attempt: 0,
-      source: { id: ID, address: ADDRESS },
-      target,
-      range: { from: 0, to: 9 },
-      resume: false,
-    },
+    migrates: [
+      {
+        operation: 'mv',
+        attempt: 0,
+        source: { id: ID, address: ADDRESS },
+        target,
+        range: { from: 0, to: 9 },
+        noted: null,
+        resume: false,
+      },
+    ],
   });
-  world.lastPeer().accept();
+  const [source, there] = world.peers;
+  for (const peer of world.peers) peer.accept();
+  there?.send(bulk(target.id));
   loseLease();
-  await answer(bulk(ID));
+  source?.send(bulk(ID));
+  await settled();
   assert.deepEqual(happened, ['failed']);
   assert.ok(!world.peers.some(({ sent }) => sent.includes('MIGRATE')));
   runner.close();

@@ -9,6 +9,7 @@ import type { ProbeRecord } from '../kvrocks/probe-record.ts';
 import type { ConnectionEnd } from '../kvrocks/question.ts';
 import type { Duration, Instant } from '../runtime/runtime.ts';
 import type { Address } from '../topology/address.ts';
+import type { ServerProcess } from '../topology/cluster.ts';
 import type { NodeId, Sequence, Version } from '../topology/ids.ts';
 
 export interface Learned {
@@ -17,6 +18,9 @@ export interface Learned {
   readonly rsid?: boolean | null;
   readonly dangers?: NodeView['dangers'];
   readonly serverVersion?: string;
+  readonly process?: ServerProcess;
+  readonly migrateType?: NodeView['migrateType'];
+  readonly passwordless?: boolean;
 }
 
 const endWords: Record<ConnectionEnd['kind'], string> = {
@@ -84,6 +88,9 @@ export class NodeWatch implements NodeView {
   rsid: boolean | null = null;
   dangers: NodeView['dangers'] = [];
   serverVersion: string | null = null;
+  process: ServerProcess | null = null;
+  migrateType: NodeView['migrateType'] = null;
+  passwordless: boolean | null = null;
   migrating: JobLine | null = null;
   importing: JobLine | null = null;
   latency: Duration | null = null;
@@ -259,6 +266,7 @@ export class NodeWatch implements NodeView {
     this.failedAskedAt = Math.max(this.failedAskedAt, begunAt);
     if (!ended) this.timeouts++;
     this.myId = null;
+    this.process = null;
     this.#unidentified = null;
     const detail = why.kind === 'other' ? `: ${why.code}` : '';
     // The end of a connection says nothing yet of the next one, which is tried at once.
@@ -293,6 +301,9 @@ export class NodeWatch implements NodeView {
     if (learned.rsid !== undefined) this.rsid = learned.rsid;
     if (learned.dangers !== undefined) this.dangers = learned.dangers;
     if (learned.serverVersion !== undefined) this.serverVersion = learned.serverVersion;
+    if (learned.process !== undefined) this.process = learned.process;
+    if (learned.migrateType !== undefined) this.migrateType = learned.migrateType;
+    if (learned.passwordless !== undefined) this.passwordless = learned.passwordless;
   }
 
   fence(told: Told): void {

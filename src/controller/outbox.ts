@@ -230,11 +230,17 @@ export class Outbox {
       line.connection.ask(nodeSettings()),
     ]);
     if (server.kind === 'reply') {
-      this.#on.learned({ serverVersion: server.value.versionText });
+      const { versionText, processId, startedAt } = server.value;
+      this.#on.learned({ serverVersion: versionText, process: { id: processId, startedAt: startedAt ?? 0 } });
       if (isAtLeast(server.value.version, 2, 15) !== false) this.#pushTimeout = PUSH_TIMEOUT_FROM_2_15;
     }
     if (settings.kind === 'reply') {
-      this.#on.learned({ rsid: settings.value.rsidPsync ?? null, dangers: dangersOf(settings.value) });
+      this.#on.learned({
+        rsid: settings.value.rsidPsync ?? null,
+        dangers: dangersOf(settings.value),
+        migrateType: migrateTypeOf(settings.value.migrateType),
+        passwordless: line.connection.passwordless,
+      });
     }
   }
 
@@ -325,6 +331,9 @@ export class Outbox {
     return { version: want.version, before, role, sequence, ...upTo, connection: line.number, at };
   }
 }
+
+const migrateTypeOf = (word: string | undefined) =>
+  word === 'redis-command' || word === 'raw-key-value' ? word : null;
 
 /** Why the push must not go out, seeing what the node has just said on this very connection. */
 function guarded(want: Want, line: Line, before: { role: 'master' | 'slave'; sequence: number }): string | undefined {

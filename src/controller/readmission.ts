@@ -1,8 +1,7 @@
 /** `kvctl node readmit --empty`: a master that came back without its data is accepted as it is. */
 import { lostData, lostFrom } from '../decisions/liveness.ts';
 import type { Proposal, World } from '../decisions/world.ts';
-import { activeMove, nextVersion } from '../operations/intended.ts';
-import { binds } from '../operations/move.ts';
+import { moveOfShard, nextVersion } from '../operations/intended.ts';
 import { type Node, nodeOf, withShard } from '../topology/cluster.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { formatRange } from '../topology/slots.ts';
@@ -31,9 +30,9 @@ export function readmitEmpty(world: World, node: NodeId, by: string): Proposal {
   // It may say that it is a slave: one that was to be promoted, and copied a loss before it heard.
   if (view?.state !== 'up' || view.says === null || view.sequence === null)
     throw new Refusal('node_failed', `${node} does not answer; try again when it does`);
-  const move = activeMove(intended);
-  if (move !== undefined && binds(move, shard.id)) {
-    const words = `slots ${formatRange(move.range)} are on their way from or to this shard; try again when that has ended`;
+  const move = moveOfShard(intended, shard.id);
+  if (move !== undefined) {
+    const words = `slots ${formatRange(move.piece)} are on their way from or to this shard; try again when that has ended`;
     throw new Refusal('operation_running', words, move.id);
   }
   const version = intended.cluster.version + 1;

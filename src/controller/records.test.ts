@@ -82,27 +82,52 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
         return phase === 'swapping' ? { ...base, phase, final } : { ...base, phase, because };
       }),
   ),
-  ...(['queued', 'migrating', 'handing-over', 'failed'] as const).map((phase) =>
+  ...(['queued', 'migrating', 'settling', 'held', 'handing-over', 'failed'] as const).map((phase) =>
     fc
       .record({
         ...common,
+        plan: fc.option(id),
         range,
         source: id,
         target: id,
         slotOnly: fc.boolean(),
+        priority: fc.integer(),
+        paused: fc.boolean(),
+        slotsPerMove: fc.option(count),
+        size: fc.option(count),
+        pace: fc.option(fc.record({ slots: count, ms: count })),
+        beganAt: fc.option(count),
         failures: count,
+        ending: fc.constantFrom('cancel', 'retry', null),
+        left: range,
+        piece: range,
         version: count,
         sourceNode: id,
         targetNode: id,
         goal: fc.option(count),
         why: word,
+        noted: fc.option(
+          fc.record({ success: fc.boolean(), process: fc.option(fc.record({ id: count, startedAt: count })) }),
+        ),
+        flag: fc.boolean(),
+        after: fc.constantFrom('retry', 'fail', 'drop'),
       })
-      .map(({ version, sourceNode, targetNode, goal, why, ...one }): Operation => {
+      .map(({ left, piece, version, sourceNode, targetNode, goal, why, noted, flag, after, ...one }): Operation => {
         const base = { kind: 'move', ...one } as const;
-        if (phase === 'queued') return { ...base, phase, lastFailure: why };
-        if (phase === 'migrating') return { ...base, phase, sourceNode, targetNode };
-        if (phase === 'handing-over') return { ...base, phase, version, sourceNode, targetNode, goal };
-        return { ...base, phase, why };
+        const ends = { piece, sourceNode, targetNode };
+        switch (phase) {
+          case 'queued':
+            return { ...base, phase, left, lastFailure: why };
+          case 'migrating':
+            return { ...base, ...ends, phase, left, noted, resumed: flag, since: version, endedAt: goal };
+          case 'settling':
+            return { ...base, ...ends, phase, left, version, why, after };
+          case 'held':
+            return { ...base, ...ends, phase, left, version, noted, why };
+          case 'handing-over':
+            return { ...base, ...ends, phase, left: flag ? left : null, version, goal, recovered: flag };
+        }
+        return { ...base, phase, left, why };
       }),
   ),
 );
@@ -262,8 +287,8 @@ const stateWith = (facts: object): string => JSON.stringify({ ...JSON.parse(comm
 test('a state of a newer release is refused by its number, not misread', () => {
   const { topology } = committed();
   assert.equal(
-    refusal(topology, stateWith({ format: 3 })),
-    'its state has format 3; this release knows formats up to 2',
+    refusal(topology, stateWith({ format: 4 })),
+    'its state has format 4; this release knows formats up to 3',
   );
 });
 
@@ -353,7 +378,7 @@ test('a state that makes no sense is named by the member that does not', () => {
   const cases: readonly [object, RegExp][] = [
     [{ shards: [] }, /different numbers of shards/],
     [{ shards: [null, null] }, /state\.shards\[0\] is no object/],
-    [{ operations: [{ kind: 'dance' }] }, /state\.operations\[0\]\.kind is none of switchover, move/],
+    [{ operations: [{ kind: 'dance' }] }, /state\.operations\[0\]\.kind is none of switchover, move, plan/],
     [{ operations: [{ kind: 'move', phase: 'lost' }] }, /state\.operations\[0\]/],
     [{ leaving: 'x' }, /state\.leaving is no list/],
     [{ pause: true }, /state\.pause is no object/],

@@ -5,6 +5,7 @@
  */
 
 import type { Intended } from '../operations/intended.ts';
+import { withPlansInOrder } from '../operations/plan.ts';
 import type { RandomSource } from '../runtime/runtime.ts';
 import { Secret } from '../runtime/secret.ts';
 import { type Cluster, faultsOf } from '../topology/cluster.ts';
@@ -115,14 +116,14 @@ function decodeOrThrow(
   // What was under way is over, one way or the other: it stands in the topology, or nodes will say so.
   const operations = (state?.operations ?? []).filter((one) => !overtaken || waitsIn(cluster, one));
   const moves = state === undefined || overtaken ? movesOfGo(shards, cluster, random) : [];
-  const intended: Intended = {
+  const { next: intended } = withPlansInOrder({
     cluster,
     operations: [...operations, ...moves],
     pause: state?.pause ?? null,
     settings: state?.settings ?? {},
     nextEvent: state?.next_event ?? 1,
     ending: state?.ending ?? false,
-  };
+  });
   return { intended, overtaken };
 }
 

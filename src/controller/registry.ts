@@ -3,7 +3,7 @@
  * stores last; deleting releases last. A crash in between leaves nothing behind.
  */
 import { brokenPromises } from '../checks/promises.ts';
-import { activeMove, type Intended, switchoverOf } from '../operations/intended.ts';
+import { activeMoves, type Intended, switchoverOf } from '../operations/intended.ts';
 import type { RandomSource, Runtime } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
 import type { Store, Write } from '../store/port.ts';
@@ -21,6 +21,7 @@ import {
   WAIT_FOR_NODES,
   type WriteOptions,
 } from './control-plane.ts';
+import { cancelMoves } from './move-changes.ts';
 import { checkNode, type NodeFacts } from './node-check.ts';
 import { encode, eventPrefix, evidencePrefix, namespaceKey, stateKey, topologyKey } from './records.ts';
 import { alreadyExists, notFound, Refusal } from './refusal.ts';
@@ -197,9 +198,9 @@ export class Registry {
     if (reign.setAside.has(owner)) return this.remove(reign, owner);
     const supervisor = reign.supervisor(name);
     changes.checkVersion(supervisor.intended, options.ifVersion);
-    await supervisor.submit((world) => changes.dropQueuedMoves(world, options.caller.name));
+    await supervisor.submit((world) => cancelMoves(world, 'all', options.caller.name, false));
     const idle = await supervisor.until(
-      ({ intended }) => activeMove(intended) === undefined && switchoverOf(intended) === undefined,
+      ({ intended }) => activeMoves(intended).length === 0 && switchoverOf(intended) === undefined,
       END_OPERATIONS,
     );
     if (!idle)

@@ -1,7 +1,7 @@
 /** Shards put together from their two records: what the topology lists, and what only this controller knows of it. */
 import { promoted } from '../decisions/failover.ts';
 import type { Operation } from '../operations/intended.ts';
-import type { Move } from '../operations/move.ts';
+import { isActive, type Move } from '../operations/move.ts';
 import type { RandomSource } from '../runtime/runtime.ts';
 import { randomText } from '../runtime/seeded-random.ts';
 import { parseAddress } from '../topology/address.ts';
@@ -99,11 +99,12 @@ const untrusting = (state: ShardState): ShardState => ({
   nodes: Object.fromEntries(Object.entries(state.nodes).filter(([id]) => id === state.lineage[0]?.master)),
 });
 
-/** A move that has not begun, and still can: its slots are where they were. */
+/** A move of which nothing is under way, and that still can be made: its slots are where they were. Plans, too. */
 export function waitsIn(cluster: Cluster, one: Operation): boolean {
-  if (one.kind !== 'move' || one.phase === 'migrating' || one.phase === 'handing-over') return false;
+  if (one.kind === 'plan') return true;
+  if (one.kind !== 'move' || isActive(one)) return false;
   const source = shardOf(cluster, one.source);
-  return source !== undefined && shardOf(cluster, one.target) !== undefined && covers(source.slots, one.range);
+  return source !== undefined && shardOf(cluster, one.target) !== undefined && covers(source.slots, one.left);
 }
 
 /**
@@ -120,7 +121,21 @@ export function movesOfGo(shards: readonly ReadShard[], cluster: Cluster, random
       {
         kind: 'move',
         id: `mv-${randomText(random, 12)}`,
+        plan: null,
         range: moving.range,
+        left: moving.range,
+        piece: moving.range,
+        priority: 0,
+        paused: false,
+        slotsPerMove: null,
+        size: null,
+        pace: null,
+        beganAt: null,
+        ending: null,
+        noted: null,
+        resumed: true,
+        since: 0,
+        endedAt: null,
         source: source.id,
         target: target.id,
         slotOnly: false,

@@ -3,7 +3,6 @@
  * members passed over: a state that makes no sense sets its cluster aside instead of deciding something by it.
  */
 import type { Operation, Pause } from '../operations/intended.ts';
-import type { Move } from '../operations/move.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
 import type { Switchover } from '../operations/switchover.ts';
 import type { Address } from '../topology/address.ts';
@@ -15,14 +14,16 @@ import {
   NEW_NODE,
   type Node,
   type Proof,
-  type ServerProcess,
   type Shard,
 } from '../topology/cluster.ts';
-import { SLOT_COUNT, type SlotRange } from '../topology/slots.ts';
+import { readMove, readPlan, readProcess } from './stored-moves.ts';
 import { boolean, each, natural, nullable, object, oneOf, text, time, Unreadable } from './stored-values.ts';
 
-/** 2: settings, priorities, full copies, damping, lost data; what a record of format 1 lacks is as in a new cluster. */
-export const FORMAT = 2;
+/**
+ * 2: settings, priorities, full copies, damping, lost data; what a record of format 1 lacks is as in a new cluster.
+ * 3: moves in pieces, and plans.
+ */
+export const FORMAT = 3;
 
 export interface NodeState {
   readonly membership: Node['membership'];
@@ -64,11 +65,6 @@ const PROOFS = ['master', 'empty', 'within', 'copied', 'log', 'trust'] as const;
 function readProof(value: unknown, what: string): Proof {
   const proof = object(value, what);
   return { entry: natural(proof['entry'], `${what}.entry`), how: oneOf(proof['how'], PROOFS, `${what}.how`) };
-}
-
-function readProcess(value: unknown, what: string): ServerProcess {
-  const process = object(value, what);
-  return { id: natural(process['id'], `${what}.id`), startedAt: time(process['startedAt'], `${what}.startedAt`) };
 }
 
 function readCopy(value: unknown, what: string): Copy {
@@ -123,7 +119,11 @@ function readSettings(value: unknown, what: string): Partial<ClusterSettings> {
     stored['diverged'] === undefined
       ? {}
       : { diverged: oneOf(stored['diverged'], ['resync', 'fence'], `${what}.diverged`) };
-  return { ...Object.fromEntries(numbers), ...diverged };
+  const concurrentMoves =
+    stored['concurrentMoves'] === undefined
+      ? {}
+      : { concurrentMoves: nullable(stored['concurrentMoves'], `${what}.concurrentMoves`, natural) };
+  return { ...Object.fromEntries(numbers), ...diverged, ...concurrentMoves };
 }
 
 function readShard(value: unknown, what: string): ShardState {
@@ -155,14 +155,6 @@ function readLeaving(value: unknown, what: string): LeavingNode {
   };
 }
 
-function readRange(value: unknown, what: string): SlotRange {
-  const range = object(value, what);
-  const from = natural(range['from'], `${what}.from`);
-  const to = natural(range['to'], `${what}.to`);
-  if (from > to || to >= SLOT_COUNT) throw new Unreadable(`${what} is no range of slots`);
-  return { from, to };
-}
-
 function readSwitchover(one: Record<string, unknown>, what: string): Switchover {
   const common = {
     kind: 'switchover',
@@ -185,42 +177,16 @@ function readSwitchover(one: Record<string, unknown>, what: string): Switchover 
   }
 }
 
-function readMove(one: Record<string, unknown>, what: string): Move {
-  const common = {
-    kind: 'move',
-    id: text(one['id'], `${what}.id`),
-    range: readRange(one['range'], `${what}.range`),
-    source: text(one['source'], `${what}.source`),
-    target: text(one['target'], `${what}.target`),
-    slotOnly: boolean(one['slotOnly'], `${what}.slotOnly`),
-    by: text(one['by'], `${what}.by`),
-    startedAt: time(one['startedAt'], `${what}.startedAt`),
-    failures: natural(one['failures'], `${what}.failures`),
-  } as const;
-  const ends = () => ({
-    sourceNode: text(one['sourceNode'], `${what}.sourceNode`),
-    targetNode: text(one['targetNode'], `${what}.targetNode`),
-  });
-  const phase = oneOf(one['phase'], ['queued', 'migrating', 'handing-over', 'failed'], `${what}.phase`);
-  switch (phase) {
-    case 'queued':
-      return { ...common, phase, lastFailure: nullable(one['lastFailure'], `${what}.lastFailure`, text) };
-    case 'migrating':
-      return { ...common, phase, ...ends() };
-    case 'handing-over': {
-      const version = natural(one['version'], `${what}.version`);
-      return { ...common, phase, version, ...ends(), goal: nullable(one['goal'], `${what}.goal`, natural) };
-    }
-    case 'failed':
-      return { ...common, phase, why: text(one['why'], `${what}.why`) };
-  }
-}
-
 function readOperation(value: unknown, what: string): Operation {
   const one = object(value, what);
-  return oneOf(one['kind'], ['switchover', 'move'], `${what}.kind`) === 'move'
-    ? readMove(one, what)
-    : readSwitchover(one, what);
+  switch (oneOf(one['kind'], ['switchover', 'move', 'plan'], `${what}.kind`)) {
+    case 'switchover':
+      return readSwitchover(one, what);
+    case 'move':
+      return readMove(one, what);
+    case 'plan':
+      return readPlan(one, what);
+  }
 }
 
 function readPause(value: unknown, what: string): Pause {

@@ -74,7 +74,6 @@ export class Supervisor {
   /** Nothing is decided before what somebody else wrote is known. */
   #heldUntil: Instant = Number.NEGATIVE_INFINITY;
   #reports: readonly ShardReport[] = [];
-  #moveWaitsFor: string | undefined;
   /** Why the last step was not done; undefined once one is. */
   #fault: { readonly what: string; readonly again: Instant } | undefined;
   #closed = false;
@@ -142,10 +141,6 @@ export class Supervisor {
 
   get reports(): readonly ShardReport[] {
     return this.#reports;
-  }
-
-  get moveWaitsFor(): string | undefined {
-    return this.#moveWaitsFor;
   }
 
   /** A defect that keeps this cluster from being decided about, in words. */
@@ -289,7 +284,6 @@ export class Supervisor {
       committedAt: this.#committedAt,
     });
     this.#reports = decision.reports;
-    this.#moveWaitsFor = decision.moveWaitsFor;
     this.#settled = decision.settled;
     this.#nodes.pace(paces(world, decision.reports));
     if (this.evidence.observe(world, decision.reports)) this.#commits.storeSoon();

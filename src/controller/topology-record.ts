@@ -2,7 +2,7 @@
  * The topology record of a cluster, in the layout of the Go controller 1.2: written so that the Go one can read it, and
  * read tolerantly, since either may have written it.
  */
-import type { Intended } from '../operations/intended.ts';
+import { activeMoves, type Intended } from '../operations/intended.ts';
 import { formatAddress } from '../topology/address.ts';
 import type { NodeId, Version } from '../topology/ids.ts';
 import { formatRange, parseRange, type SlotRange } from '../topology/slots.ts';
@@ -35,10 +35,8 @@ export function encodeTopology(intended: Intended): string {
     version: cluster.version,
     name: cluster.name,
     shards: cluster.shards.map((shard) => {
-      const move = intended.operations.find(
-        (one) => one.kind === 'move' && one.phase === 'migrating' && one.source === shard.id,
-      );
-      const target = move?.kind === 'move' ? cluster.shards.findIndex((one) => one.id === move.target) : -1;
+      const move = activeMoves(intended).find((one) => one.phase === 'migrating' && one.source === shard.id);
+      const target = cluster.shards.findIndex((one) => one.id === move?.target);
       return {
         nodes: shard.nodes.map((node) => ({
           id: node.id,
@@ -49,7 +47,7 @@ export function encodeTopology(intended: Intended): string {
         })),
         slot_ranges: shard.slots.map(formatRange),
         target_shard_index: target,
-        migrating_slot: move?.kind === 'move' ? formatRange(move.range) : null,
+        migrating_slot: move === undefined ? null : formatRange(move.piece),
       };
     }),
   };

@@ -1,6 +1,8 @@
 /** What this process knows beyond the records: of operations, and of failovers. A successor begins without. */
+import { endsNow } from '../decisions/hand-over.ts';
+import { carries } from '../decisions/seen.ts';
 import type { LateCommit, Proposal, Trace, World } from '../decisions/world.ts';
-import type { Intended, Operation, OperationId } from '../operations/intended.ts';
+import { activeMoves, type Intended, type Operation, type OperationId } from '../operations/intended.ts';
 import type { Duration, Instant } from '../runtime/runtime.ts';
 import { nodeOf, shardOf } from '../topology/cluster.ts';
 import type { NodeId, ShardId } from '../topology/ids.ts';
@@ -8,10 +10,13 @@ import type { NodeId, ShardId } from '../topology/ids.ts';
 /** A promotion that is sent by then, from the break, takes writes before its master could have come back unnoticed. */
 const TOLD_BY: Duration = 950;
 
-const beganAnew = (old: Operation | undefined, operation: Operation): boolean =>
-  old === undefined ||
-  old.phase !== operation.phase ||
-  (old.kind === 'move' && operation.kind === 'move' && old.failures !== operation.failures);
+function beganAnew(old: Operation | undefined, operation: Operation): boolean {
+  if (old === undefined || old.kind !== operation.kind || operation.kind === 'plan' || old.kind === 'plan') return true;
+  return (
+    old.phase !== operation.phase ||
+    (old.kind === 'move' && operation.kind === 'move' && old.failures !== operation.failures)
+  );
+}
 
 export class Traces {
   readonly #traces = new Map<OperationId, Trace>();
@@ -54,19 +59,27 @@ export class Traces {
   }
 
   learn(operation: OperationId, facts: Partial<Trace>): void {
-    const known = this.#traces.get(operation) ?? { phaseAt: this.#watchingSince };
+    const known = this.#traces.get(operation) ?? { phaseAt: this.#watchingSince, found: true };
     this.#traces.set(operation, { ...known, ...facts });
   }
 
-  /** Notes when the target of a hand-over is first seen to know of it. */
+  /** Notes when the ends of a hand-over, or of a failed piece, are first seen to know of it. */
   followHandOver(world: World): void {
-    for (const operation of world.intended.operations) {
-      if (operation.kind !== 'move' || operation.phase !== 'handing-over') continue;
-      const trace = this.#traces.get(operation.id) ?? { phaseAt: world.now };
-      const knows = (world.view(operation.targetNode)?.holds?.version ?? -1) >= operation.version;
-      if (trace.targetKnewAt === undefined && knows)
-        this.#traces.set(operation.id, { ...trace, targetKnewAt: world.now });
-      else if (!this.#traces.has(operation.id)) this.#traces.set(operation.id, trace);
+    for (const move of activeMoves(world.intended)) {
+      if (move.phase !== 'handing-over' && move.phase !== 'settling') continue;
+      const trace: Trace = this.#traces.get(move.id) ?? { phaseAt: world.now, found: true };
+      const { source, target } = endsNow(world.intended, move);
+      const knew = (at: Instant | undefined, node: NodeId) =>
+        at ?? (carries(world, { id: node }) ? world.now : undefined);
+      const targetKnewAt = knew(trace.targetKnewAt, target);
+      const sourceKnewAt = knew(trace.sourceKnewAt, source);
+      if (this.#traces.has(move.id) && targetKnewAt === trace.targetKnewAt && sourceKnewAt === trace.sourceKnewAt)
+        continue;
+      this.#traces.set(move.id, {
+        ...trace,
+        ...(targetKnewAt === undefined ? {} : { targetKnewAt }),
+        ...(sourceKnewAt === undefined ? {} : { sourceKnewAt }),
+      });
     }
   }
 

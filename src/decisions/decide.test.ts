@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Circumstances, decide, nodesKnow, PACE, paces } from './decide.ts';
 import { NOW, type Sketch, seeing, VERSION, world } from './testing.ts';
+import { moveOf } from './testing-moves.ts';
 import type { World } from './world.ts';
 
 const LATELY: Circumstances = { resetDone: () => undefined, overwrite: false, committedAt: NOW - 1_000 };
@@ -75,21 +76,8 @@ test('a suspect and its witnesses are asked closely, others in peace', () => {
   assert.deepEqual(paced(seen), { a: PACE.close, b: PACE.close });
 });
 
-test('the target of a move whose source is a suspect is asked closely too', () => {
-  const move = {
-    kind: 'move',
-    id: 'mv',
-    range: { from: 1, to: 2 },
-    source: 's0',
-    target: 's1',
-    slotOnly: false,
-    by: 'ops',
-    startedAt: 0,
-    failures: 0,
-    phase: 'migrating',
-    sourceNode: 'a',
-    targetNode: 'c',
-  } as const;
+test('the other end of a move whose source or target is a suspect is asked closely too', () => {
+  const move = moveOf('migrating');
   const seen = world('a master 9 dead | b replica 9 linked / c master 9 | d replica 9', { operations: [move] });
   assert.deepEqual(paced(seen), { a: PACE.close, b: PACE.close, c: PACE.close });
 });

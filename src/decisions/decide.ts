@@ -4,7 +4,8 @@
  * answer.
  */
 
-import { activeMove, movesOf, switchoverOf } from '../operations/intended.ts';
+import { activeMoves, moveOfShard, movesOf, switchoverOf } from '../operations/intended.ts';
+import { unfinished } from '../operations/move.ts';
 import type { Duration, Instant } from '../runtime/runtime.ts';
 import type { Shard } from '../topology/cluster.ts';
 import type { NodeId } from '../topology/ids.ts';
@@ -41,7 +42,6 @@ export interface Decision {
   readonly wants: readonly Want[];
   readonly jobs: Jobs;
   readonly reports: readonly ShardReport[];
-  readonly moveWaitsFor: string | undefined;
   /** Decide again then, though nothing new was seen. */
   readonly wakeAt: Instant | undefined;
   /** Everything is as it should be: answers that change nothing need no decision. */
@@ -50,7 +50,7 @@ export interface Decision {
 
 function settled(world: World): boolean {
   const { intended } = world;
-  if (intended.operations.some((operation) => operation.kind !== 'move' || operation.phase !== 'failed')) return false;
+  if (switchoverOf(intended) !== undefined || movesOf(intended).some(unfinished)) return false;
   if (intended.cluster.leaving.length > 0) return false;
   return intended.cluster.shards.every((shard) =>
     shard.nodes.every(
@@ -98,13 +98,12 @@ export function decide(world: World, circumstances: Circumstances): Decision {
     proposal,
     wants: proposal === undefined ? wants(world) : [],
     jobs: {
-      chase: switchover.chase ?? moves.chase,
-      migrate: moves.migrate,
+      chases: switchover.chase === undefined ? moves.chases : [switchover.chase, ...moves.chases],
+      migrates: moves.migrates,
       resets: leaving.resets,
       ...(proposal === undefined ? copyJobs(world) : NO_COPY_JOBS),
     },
     reports: failovers.reports,
-    moveWaitsFor: moves.waitingFor,
     wakeAt: soonest(
       failovers.wakeAt,
       damping.wakeAt,
@@ -121,7 +120,7 @@ export function decide(world: World, circumstances: Circumstances): Decision {
 export function nodesKnow(world: World): boolean {
   const { intended } = world;
   if (switchoverOf(intended) !== undefined) return false;
-  if (movesOf(intended).some((move) => move.phase === 'handing-over')) return false;
+  if (activeMoves(intended).some(({ phase }) => phase === 'handing-over' || phase === 'settling')) return false;
   return intended.cluster.shards.every((shard) =>
     shard.nodes.every(
       (node) => node.membership === 'away' || (carries(world, node) && playsItsRole(world, shard, node)),
@@ -168,9 +167,11 @@ export function paces(world: World, reports: readonly ShardReport[]): ReadonlyMa
     // What it took over decides whose the slots are that were on their way from a dead master.
     const replaced = world.lateCommit(shard.id)?.before.master;
     if (replaced !== undefined) nodes.set(replaced, PACE.close);
-    const move = activeMove(world.intended);
-    if (suspect && move?.phase === 'migrating' && move.source === shard.id)
-      nodes.set(move.targetNode, late ? PACE.waiting : PACE.close);
+    const move = moveOfShard(world.intended, shard.id);
+    if (suspect && move?.phase === 'migrating')
+      nodes.set(move.source === shard.id ? move.targetNode : move.sourceNode, late ? PACE.waiting : PACE.close);
+    // Nobody serves what is held until it has answered.
+    if (move?.phase === 'held' && move.target === shard.id) nodes.set(move.targetNode, PACE.waiting);
   }
   return nodes;
 }

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { brokenPromises } from '../checks/promises.ts';
 import { lookOf } from '../operations/intended.ts';
-import type { Move } from '../operations/move.ts';
 import { fingerprint } from '../topology/fingerprint.ts';
 import { releasingText } from '../topology/text.ts';
 import { decideDrift, drift } from './drift.ts';
 import { entry, NOW, nodeAt, type Sketch, seeing, VERSION, world } from './testing.ts';
+import { moveOf } from './testing-moves.ts';
 import type { World } from './world.ts';
 
 const pair = (words: string, sketch: Sketch = {}) => world(`a master 9 | b replica 9 ${words}`, sketch);
@@ -80,20 +80,7 @@ test('a node inside a SETNODES, or whose topology was not read at this version, 
   assert.equal(raised(seeing(seen, 'b', { holds: { version: 3, fingerprint: 'x' } })), undefined);
 });
 
-const move: Move = {
-  kind: 'move',
-  id: 'mv',
-  range: { from: 1, to: 2 },
-  source: 's0',
-  target: 's1',
-  slotOnly: false,
-  by: 'ops',
-  startedAt: 0,
-  failures: 0,
-  phase: 'migrating',
-  sourceNode: 'a',
-  targetNode: 'c',
-};
+const move = moveOf('migrating');
 
 test('the ends of a running migration are left alone, whatever they carry', () => {
   const seen = world(`a master 9 at:${VERSION + 5} / c master 9 at:${VERSION + 6}`, { operations: [move] });

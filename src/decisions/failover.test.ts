@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { brokenPromises } from '../checks/promises.ts';
-import { movesOf, switchoverOf } from '../operations/intended.ts';
-import type { Move } from '../operations/move.ts';
+import { meantFor, movesOf, switchoverOf } from '../operations/intended.ts';
 import type { Switchover } from '../operations/switchover.ts';
 import { covers } from '../topology/slots.ts';
 import { decideFailovers, forcedFailover } from './failover.ts';
-import { entry, NOW, nodeAt, type Sketch, shardAt, VERSION, world } from './testing.ts';
+import { moveToSettle } from './move-deaths.ts';
+import { entry, NOW, nodeAt, type Sketch, seeing, shardAt, VERSION, world } from './testing.ts';
+import { copied, failing, moveOf } from './testing-moves.ts';
 import type { JobLine, NodeView, Proposal, World } from './world.ts';
 
 const NEXT = VERSION + 1;
@@ -185,20 +186,7 @@ test('a master that dies while it is being restored is replaced, and the switcho
 });
 
 const RANGE = { from: 100, to: 199 };
-const MOVE: Move = {
-  kind: 'move',
-  id: 'mv',
-  range: RANGE,
-  source: 's0',
-  target: 's1',
-  slotOnly: false,
-  by: 'ops',
-  startedAt: 0,
-  failures: 0,
-  phase: 'migrating',
-  sourceNode: 'a',
-  targetNode: 'c',
-};
+const MOVE = moveOf('migrating');
 const success: JobLine = { range: RANGE, state: 'success' };
 const SHARDS = 'a master 9 dead | b replica 9 / c master 8 | d replica 8';
 
@@ -207,15 +195,16 @@ const owner = (next: Proposal['next']) => next.cluster.shards.find((shard) => co
 test('the source dies after success, which only the target tells: the target keeps the slots', () => {
   const { next, events } = commit(world(SHARDS, { operations: [MOVE], views: { c: { importing: success } } }));
   assert.equal(owner(next), 's1');
-  assert.deepEqual(movesOf(next), []);
+  const move = movesOf(next)[0];
+  assert.deepEqual(move?.phase === 'handing-over' && [move.goal, move.version], [8, next.cluster.version]);
   assert.deepEqual(
     events.map((event) => event.kind),
-    ['move.finished', 'failover'],
+    ['move.handing-over', 'failover'],
   );
 });
 
 test('the source dies right after its success was heard: nobody needs to ask the target again', () => {
-  const traces = { mv: { phaseAt: NOW - 1_000, migration: { kind: 'success', goal: 8 } as const } };
+  const traces = { mv: { phaseAt: NOW - 1_000, migration: copied(8) } };
   const { next } = commit(world(SHARDS, { operations: [MOVE], traces }));
   assert.equal(owner(next), 's1');
 });
@@ -256,7 +245,7 @@ test('the source dies and the target was last asked before that: its answer is w
 });
 
 test('the target dies after its success was heard: the hand-over is committed before it is replaced', () => {
-  const traces = { mv: { phaseAt: NOW - 1_000, migration: { kind: 'success', goal: 8 } as const } };
+  const traces = { mv: { phaseAt: NOW - 1_000, migration: copied(8) } };
   const seen = world('a master 9 | b replica 9 / c master 8 dead | d replica 8', { operations: [MOVE], traces });
   assert.equal(decideFailovers(seen).proposal, undefined);
 });
@@ -266,19 +255,13 @@ test('the target dies, and the source says success, which nobody has settled yet
   const says = { views: { a: { migrating: success } } };
   assert.equal(decideFailovers(world(shards, { operations: [MOVE], ...says })).proposal, undefined);
   // A success of the past, as the job itself has failed.
-  const traces = { mv: { phaseAt: NOW - 1_000, migration: { kind: 'failed', why: 'x' } as const } };
-  assert.equal(movesOf(commit(world(shards, { operations: [MOVE], traces, ...says })).next)[0]?.phase, 'queued');
+  const traces = { mv: { phaseAt: NOW - 1_000, migration: failing('x') } };
+  const { next } = commit(world(shards, { operations: [MOVE], traces, ...says }));
+  assert.equal(movesOf(next)[0]?.phase, 'migrating', 'its job is at an end before anything else begins');
+  assert.equal(owner(next), 's0');
 });
 
-const HANDING: Move = {
-  ...MOVE,
-  range: { from: 9_000, to: 9_099 },
-  phase: 'handing-over',
-  version: VERSION,
-  sourceNode: 'a',
-  targetNode: 'c',
-  goal: 8,
-};
+const HANDING = moveOf('handing-over', { range: { from: 9_000, to: 9_099 }, goal: 8 });
 
 test('the target dies in the hand-over: a replica that lacks the moved slots is not promoted, its source has them yet', () => {
   const behind = world('a master 9 at:6 / c master 8 dead | d replica 7', { operations: [HANDING] });
@@ -297,6 +280,53 @@ test('the target dies before it says what it had after the move: no replica is k
   // Without data nothing can be lacking.
   const slotOnly = world(shards, { operations: [{ ...HANDING, goal: null, slotOnly: true }] });
   assert.deepEqual(places(commit(slotOnly).next)[1], 'c away, d master');
+});
+
+const SILENT = 'a master 9 dead | b replica 9 / c master 8 gone | d replica 8 linked';
+
+test('the source dies and the target is silent: the slots are held, given to it and told to it by nobody', () => {
+  const { next, events } = commit(world(SILENT, { operations: [MOVE] }));
+  assert.deepEqual(places(next)[0], 'a away, b master');
+  assert.equal(owner(next), 's1');
+  const move = movesOf(next)[0];
+  assert.deepEqual(move?.phase === 'held' && [move.version, move.sourceNode, move.targetNode], [VERSION + 1, 'a', 'c']);
+  assert.equal(meantFor(next, 'c'), false);
+  assert.ok(events.some(({ kind }) => kind === 'move.held'));
+});
+
+test('the source dies and the target was restarted meanwhile: nobody knows, so the slots are held', () => {
+  const restarted = { c: { process: { id: 5, startedAt: 1_000 } } };
+  const { next } = commit(world(SHARDS, { operations: [MOVE], views: restarted }));
+  assert.equal(movesOf(next)[0]?.phase, 'held');
+});
+
+test('both ends die: the slots stay with the source, and what the target may have taken is said to be lost', () => {
+  const both = 'a master 9 dead | b replica 9 / c master 8 dead | d replica 8';
+  const { next, events } = commit(world(both, { operations: [MOVE] }));
+  assert.equal(owner(next), 's0');
+  const move = movesOf(next)[0];
+  assert.match(move?.phase === 'failed' ? move.why : '', /both its masters died/);
+  assert.ok(events.some(({ kind }) => kind === 'move.failed'));
+});
+
+test('the target of a held piece dies: the piece goes to the source’s new master', () => {
+  const range = { from: 9_000, to: 9_099 };
+  const held = moveOf('held', { range });
+  const { next } = commit(world('b master 9 | a away 9 / c master 8 dead | d replica 8', { operations: [held] }));
+  assert.equal(movesOf(next)[0]?.phase, 'failed');
+  assert.deepEqual(places(next)[1], 'c away, d master');
+  assert.equal(next.cluster.shards.find(({ slots }) => covers(slots, range))?.id, 's0');
+});
+
+test('the target dies, and its source was last asked before that: its answer is waited for, half a second at most', () => {
+  const brokeAt = NOW - 400;
+  const seen = world('a master 9 | b replica 9 / c master 8 dead | d replica 8', {
+    operations: [MOVE],
+    views: { a: { askedAt: brokeAt - 10 } },
+  });
+  assert.equal(moveToSettle(seen, shardAt(seen, 1), brokeAt), brokeAt + 500);
+  assert.equal(moveToSettle(seeing(seen, 'a', { askedAt: NOW }), shardAt(seen, 1), brokeAt), undefined);
+  assert.equal(moveToSettle(seen, shardAt(seen, 1), NOW - 500), undefined);
 });
 
 test('an operator’s word replaces a master that nobody may replace', () => {

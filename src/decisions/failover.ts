@@ -4,21 +4,14 @@
  * rule of lineage lets it back.
  */
 
-import {
-  activeMove,
-  type Intended,
-  nextVersion,
-  switchoverOf,
-  withOperation,
-  withoutOperation,
-} from '../operations/intended.ts';
-import { binds, type Move } from '../operations/move.ts';
+import { type Intended, nextVersion, switchoverOf, withOperation, withoutOperation } from '../operations/intended.ts';
 import type { Instant } from '../runtime/runtime.ts';
 import { masterOf, type Node, newestEntry, type Shard, shardOf, withNode, withShard } from '../topology/cluster.ts';
 import type { NodeId, Sequence, ShardId, Version } from '../topology/ids.ts';
-import { formatRange, subtract, union } from '../topology/slots.ts';
 import { dampedAgain, dampedUntil } from './damping.ts';
 import { judgeMaster, type Verdict } from './liveness.ts';
+import { handedOver, moveToSettle, settleMoves } from './move-deaths.ts';
+import { inOrder } from './move-steps.ts';
 import { choosePromotion, type Judged, overWhom, whyNot } from './promotion.ts';
 import { DETECTION, type Happening, type Proposal, soonest, type World } from './world.ts';
 
@@ -112,92 +105,6 @@ function leftToSwitchover(intended: Intended, shard: ShardId): boolean {
   return open !== undefined && open.shard === shard && open.phase !== 'restoring';
 }
 
-/**
- * The end of a move whose source or target has failed over. The target of a dead source is asked what it took over:
- * success for exactly that range means that it serves it.
- */
-function settleMove(
-  world: World,
-  intended: Intended,
-  move: Move,
-  death: Death,
-): { next: Intended; events: Happening[] } {
-  if (move.phase !== 'migrating') return { next: intended, events: [] };
-  const range = formatRange(move.range);
-  const target = world.view(move.targetNode);
-  const tookOver =
-    move.source === death.shard.id &&
-    (world.trace(move.id)?.migration?.kind === 'success' ||
-      (target?.state === 'up' &&
-        target.askedAt >= death.brokeAt &&
-        target.importing?.state === 'success' &&
-        target.importing.range?.from === move.range.from &&
-        target.importing.range.to === move.range.to));
-  if (tookOver) {
-    const given = withShard(intended.cluster, move.source, (shard) => ({
-      ...shard,
-      slots: subtract(shard.slots, [move.range]),
-    }));
-    const taken = withShard(given, move.target, (shard) => ({ ...shard, slots: union(shard.slots, [move.range]) }));
-    const message = `slots ${range}: the source died after the target had taken them over; they stay there`;
-    return {
-      next: withoutOperation({ ...intended, cluster: taken }, move.id),
-      events: [{ kind: 'move.finished', message, by: 'controller', shard: move.target }],
-    };
-  }
-  const why = `a master of this move died: ${death.shard.master}`;
-  return {
-    next: withOperation(intended, { ...base(move), phase: 'queued', failures: move.failures + 1, lastFailure: why }),
-    events: [{ kind: 'move.failed', message: `slots ${range}: ${why}`, by: 'controller', shard: death.shard.id }],
-  };
-}
-
-/** How long the target of a dead source is waited for, in ms from the break. */
-const ASK_TARGET = 500;
-
-/**
- * A death in a running move waits for what the move came to, since slots that the target serves never go back: until
- * then, or until the bound of waiting, this instant. Undefined: nothing is waited for.
- */
-export function moveToSettle(world: World, shard: Shard, brokeAt: Instant): Instant | undefined {
-  const move = activeMove(world.intended);
-  if (move?.phase !== 'migrating') return undefined;
-  const known = world.trace(move.id)?.migration?.kind === 'success';
-  // The hand-over is committed first: only then does anybody know what its replica must have reached.
-  if (move.target === shard.id) {
-    const source = world.view(move.sourceNode);
-    const says = source?.state === 'up' && source.migrating?.state === 'success' ? source.migrating.range : null;
-    const finding =
-      world.trace(move.id)?.migration?.kind !== 'failed' && says?.from === move.range.from && says.to === move.range.to;
-    return known || finding ? world.now + DETECTION.fresh : undefined;
-  }
-  if (move.source !== shard.id || known) return undefined;
-  const target = world.view(move.targetNode);
-  if (target?.state === 'up' && target.askedAt >= Math.max(brokeAt, world.trustFrom)) return undefined;
-  return world.now < brokeAt + ASK_TARGET ? brokeAt + ASK_TARGET : undefined;
-}
-
-/**
- * What a new master of this shard must have, lest slots that were moved to it are lost with their last copy. Infinity:
- * nobody knows, as the target did not live to say what it had.
- */
-export function handedOver(world: World, shard: Shard): Sequence | undefined {
-  const move = activeMove(world.intended);
-  if (move?.phase !== 'handing-over' || move.slotOnly || move.target !== shard.id) return undefined;
-  return move.goal ?? Number.POSITIVE_INFINITY;
-}
-
-const base = ({ kind, id, range, source, target, slotOnly, by, startedAt }: Move) => ({
-  kind,
-  id,
-  range,
-  source,
-  target,
-  slotOnly,
-  by,
-  startedAt,
-});
-
 /** What was written after the last probe is not known before the old master is read again. */
 function missing(known: Sequence): string {
   return known === 0
@@ -211,12 +118,9 @@ function commitDeaths(world: World, deaths: readonly Death[]): Proposal {
   let next = world.intended;
   const events: Happening[] = [];
   for (const death of deaths) {
-    const move = activeMove(next);
-    if (move !== undefined && binds(move, death.shard.id)) {
-      const settled = settleMove(world, next, move, death);
-      next = settled.next;
-      events.push(...settled.events);
-    }
+    const settled = settleMoves(world, next, death);
+    next = settled.next;
+    events.push(...settled.events);
     const shard = shardOf(next.cluster, death.shard.id) ?? death.shard;
     const stays = (node: Node) =>
       node.id !== shard.master && mayStay(world, shard, node, death.brokeAt, death.sequence);
@@ -253,7 +157,7 @@ function commitDeaths(world: World, deaths: readonly Death[]): Proposal {
   const crashes = deaths
     .filter(({ how }) => how === 'crash')
     .map(({ shard, brokeAt }) => ({ shard: shard.id, brokeAt }));
-  return { next: nextVersion(next, next.cluster), events, crashes };
+  return inOrder({ next: nextVersion(next, next.cluster), events, crashes });
 }
 
 interface Held {

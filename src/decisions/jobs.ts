@@ -1,6 +1,7 @@
 /** Work on nodes beyond telling them a topology. Each is asked for again until it has answered; running twice is one. */
 
 import type { OperationId } from '../operations/intended.ts';
+import type { Noted } from '../operations/move.ts';
 import type { Instant } from '../runtime/runtime.ts';
 import type { Address } from '../topology/address.ts';
 import type { LineageEntry, ServerProcess } from '../topology/cluster.ts';
@@ -23,6 +24,8 @@ export interface Migrate {
   readonly source: { readonly id: NodeId; readonly address: Address };
   readonly target: { readonly id: NodeId; readonly address: Address };
   readonly range: SlotRange;
+  /** What the target's answers of before are worth. */
+  readonly noted: Noted | null;
   /** The record was found in the store: MIGRATE may have been sent already. */
   readonly resume: boolean;
 }
@@ -163,8 +166,8 @@ export function copyJobKey(job: CopyJob): string {
 }
 
 export interface Jobs {
-  readonly chase: Chase | undefined;
-  readonly migrate: Migrate | undefined;
+  readonly chases: readonly Chase[];
+  readonly migrates: readonly Migrate[];
   readonly resets: readonly Reset[];
   readonly copies: readonly CopyJob[];
   /** Nodes whose connection stays open: what was read behind their fence is still needed. */

@@ -3,26 +3,16 @@ import { test } from 'node:test';
 import { brokenPromises } from '../checks/promises.ts';
 import { type Intended, movesOf } from '../operations/intended.ts';
 import type { Move } from '../operations/move.ts';
+import { plansOf } from '../operations/plan.ts';
 import { covers } from '../topology/slots.ts';
 import { decideMoves } from './moves.ts';
 import { wants } from './telling.ts';
 import { after, carrying, NOW, type Sketch, seeing, VERSION, world } from './testing.ts';
+import { copied, failing, moveOf, planned, RANGE } from './testing-moves.ts';
 import type { Trace, World } from './world.ts';
 
-const RANGE = { from: 100, to: 199 };
-const base = {
-  kind: 'move',
-  id: 'mv',
-  range: RANGE,
-  source: 's0',
-  target: 's1',
-  by: 'ops',
-  startedAt: 0,
-  failures: 0,
-} as const;
-const QUEUED: Move = { ...base, slotOnly: false, phase: 'queued', lastFailure: null };
-const MIGRATING: Move = { ...base, slotOnly: false, phase: 'migrating', sourceNode: 'a', targetNode: 'c' };
 const SHARDS = 'a master 9 | b replica 9 / c master 20 | d replica 20 / e master 5';
+const WALL = 1_795_000_000_000;
 
 const moving = (move: Move, sketch: Sketch = {}, shards = SHARDS) => world(shards, { operations: [move], ...sketch });
 const traced = (trace: Partial<Trace>, ago = 100): Sketch => ({ traces: { mv: { phaseAt: NOW - ago, ...trace } } });
@@ -34,43 +24,24 @@ function commit(seen: World): Intended {
   return proposal.next;
 }
 
-const owner = (of: Intended) => of.cluster.shards.find((shard) => covers(shard.slots, RANGE))?.id;
+const kinds = (seen: World) => decideMoves(seen).proposal?.events.map(({ kind }) => kind);
+const owner = (of: Intended, range = RANGE) => of.cluster.shards.find((shard) => covers(shard.slots, range))?.id;
 const first = (of: Intended) => movesOf(of)[0];
+const slots = (from: number, to: number) => ({ from, to });
 
 test('a queued move begins: stored before MIGRATE is sent, without a new version', () => {
-  const next = commit(moving(QUEUED));
-  assert.deepEqual(first(next), { ...MIGRATING });
+  const queued = moveOf('queued', { range: slots(100, 150) });
+  const seen = moving(queued);
+  const next = commit(seen);
+  assert.deepEqual(first(next), {
+    ...moveOf('migrating', { range: slots(100, 150) }),
+    beganAt: WALL,
+    since: WALL,
+  });
   assert.equal(next.cluster.version, VERSION);
   assert.equal(owner(next), 's0');
-  assert.equal(decideMoves(moving(QUEUED)).migrate, undefined, 'nothing is sent before it is stored');
-});
-
-test('the order of the queue: one at a time, the first that was asked for first', () => {
-  const later: Move = { ...QUEUED, id: 'later', range: { from: 9_000, to: 9_001 }, source: 's1', target: 's2' };
-  const next = commit(world(SHARDS, { operations: [QUEUED, later] }));
-  assert.deepEqual(
-    movesOf(next).map((move) => move.phase),
-    ['migrating', 'queued'],
-  );
-  assert.equal(decideMoves(world(SHARDS, { operations: [MIGRATING, later], ...traced({}) })).proposal, undefined);
-});
-
-test('a move waits, and says for what', () => {
-  const cases: readonly [string, Sketch, RegExp][] = [
-    [SHARDS, { pause: { until: null, by: 'ops' } }, /the cluster is resumed/],
-    ['a master 9 dead | b replica 9 / c master 9', {}, /master a answers/],
-    ['a master 9 / c master 9 gone', {}, /master c answers/],
-    ['a master 9 at:6 / c master 9', {}, /master a carries version 7/],
-    ['a master 9 / c master 9 says-slave', {}, /master c carries version 7/],
-    ['a master 9 / c master 9 | d replica 9 down', {}, /replica d of the target is linked/],
-    [SHARDS, { views: { a: { migrating: { range: null, state: 'start' } } } }, /the job that a runs ends/],
-    [SHARDS, { views: { c: { importing: { range: null, state: 'start' } } } }, /the job that c runs ends/],
-  ];
-  for (const [shards, sketch, words] of cases) {
-    const decision = decideMoves(moving(QUEUED, sketch, shards));
-    assert.equal(decision.proposal, undefined, String(words));
-    assert.match(decision.waitingFor ?? '', words);
-  }
+  assert.deepEqual(kinds(seen), ['move.started']);
+  assert.deepEqual(decideMoves(seen).migrates, [], 'nothing is sent before it is stored');
 });
 
 test('a success of an earlier job of these two is no success of this move', () => {
@@ -80,83 +51,170 @@ test('a success of an earlier job of these two is no success of this move', () =
       c: { importing: { range: RANGE, state: 'success' } },
     },
   };
-  assert.equal(first(commit(moving(QUEUED, past)))?.phase, 'migrating');
-  assert.equal(decideMoves(moving(MIGRATING, { ...past, ...traced({}) })).proposal, undefined);
+  assert.equal(decideMoves(moving(moveOf('migrating'), { ...past, ...traced({}) })).proposal, undefined);
+  // Of the very range that it imported last, the target’s answer would say nothing: another one is taken.
+  const again = first(commit(moving(moveOf('queued', { size: 100 }), past)));
+  assert.ok(again?.phase === 'migrating');
+  assert.deepEqual([again.piece, again.noted?.success], [slots(100, 198), false]);
+  const single: Sketch = { views: { c: { importing: { range: slots(100, 100), state: 'success' } } } };
+  const one = first(commit(moving(moveOf('queued', { range: slots(100, 100) }), single)));
+  assert.deepEqual(one?.phase === 'migrating' && [one.piece, one.noted?.success], [slots(100, 100), true]);
 });
 
 test('slots that the target owns already are no move any more, slots that nobody of the two owns are a failed one', () => {
-  const reversed: Move = { ...QUEUED, source: 's1', target: 's0' };
-  assert.deepEqual(commit(moving(reversed)).operations, []);
-  const elsewhere: Move = { ...QUEUED, source: 's1', target: 's2' };
-  const failed = first(commit(moving(elsewhere)));
+  assert.deepEqual(commit(moving(moveOf('queued', { source: 's1', target: 's0' }))).operations, []);
+  const failed = first(commit(moving(moveOf('queued', { source: 's1', target: 's2' }))));
   assert.equal(failed?.phase === 'failed' && failed.why, 'the source does not own them');
-  const gone: Move = { ...QUEUED, target: 'sx' };
-  const without = first(commit(moving(gone)));
+  const without = first(commit(moving(moveOf('queued', { target: 'sx' }))));
   assert.equal(without?.phase === 'failed' && without.why, 'one of the shards is gone');
 });
 
+test('what the target owns of the beginning is passed over, and counted', () => {
+  const operations = [
+    planned(),
+    moveOf('queued', { plan: 'pl', range: slots(5_400, 5_499), source: 's1', target: 's0' }),
+  ];
+  const next = commit(world('a master 9 / c master 9 / e master 9', { operations }));
+  const move = first(next);
+  assert.ok(move?.phase === 'migrating');
+  assert.deepEqual([move.piece, move.left], [slots(5_462, 5_499), slots(5_462, 5_499)]);
+  assert.equal(plansOf(next)[0]?.moved, 62);
+});
+
 test('migrating: MIGRATE goes out, each try once', () => {
-  const { migrate } = decideMoves(moving({ ...MIGRATING, failures: 1 }, traced({})));
-  assert.deepEqual([migrate?.source.id, migrate?.target.id, migrate?.attempt, migrate?.resume], ['a', 'c', 1, false]);
+  const [migrate] = decideMoves(moving(moveOf('migrating', { failures: 1 }), traced({}))).migrates;
+  assert.deepEqual(
+    [migrate?.source.id, migrate?.target.id, migrate?.attempt, migrate?.range, migrate?.resume],
+    ['a', 'c', 1, RANGE, false],
+  );
 });
 
 test('controller dies while migrating: its successor asks how it ended, and sends nothing again', () => {
-  assert.equal(decideMoves(moving(MIGRATING)).migrate?.resume, true);
+  const resumes = (sketch: Sketch, move = moveOf('migrating')) => decideMoves(moving(move, sketch)).migrates[0]?.resume;
+  assert.equal(resumes({}), true);
+  assert.equal(resumes(traced({ found: true, migration: { kind: 'unsettled', waitsFor: 'source' } })), true);
+  assert.equal(resumes(traced({}), moveOf('migrating', { resumed: true })), true);
 });
 
 test('success: the target owns the slots in the next version, and what it had is remembered', () => {
-  const next = commit(moving(MIGRATING, traced({ migration: { kind: 'success', goal: 20 } })));
+  const next = commit(moving(moveOf('migrating'), traced({ migration: copied(20, { took: 500 }) })));
   assert.equal(owner(next), 's1');
   assert.equal(next.cluster.version, VERSION + 1);
   const move = first(next);
-  assert.deepEqual(move?.phase === 'handing-over' && [move.goal, move.version], [20, VERSION + 1]);
+  assert.ok(move?.phase === 'handing-over');
+  assert.deepEqual([move.goal, move.version, move.left, move.recovered], [20, VERSION + 1, null, false]);
+  assert.deepEqual([move.pace, move.size], [{ slots: 100, ms: 500 }, 800]);
+});
+
+test('success of a piece: the rest is the source’s until its turn comes', () => {
+  const seen = moving(moveOf('migrating', { piece: slots(100, 149) }), traced({ migration: copied(20) }));
+  const next = commit(seen);
+  assert.deepEqual([owner(next, slots(100, 149)), owner(next, slots(150, 199))], ['s1', 's0']);
+  let told = after(moving(moveOf('migrating'), traced({})), next);
+  told = seeing(carrying(carrying(told, 'c'), 'a'), 'd', { sequence: 20 });
+  const queued = commit(told);
+  const move = first(queued);
+  assert.deepEqual(move?.phase === 'queued' && [move.left, move.failures], [slots(150, 199), 0]);
+  assert.equal(queued.cluster.version, VERSION + 1);
+  assert.deepEqual(decideMoves(told).proposal?.events, []);
 });
 
 test('nobody knows yet how it ended: the slots stay where they are, and both ends untold', () => {
-  const seen = moving(MIGRATING, traced({ migration: { kind: 'unsettled', why: 'x' } }));
+  const seen = moving(moveOf('migrating'), traced({ migration: { kind: 'unsettled', waitsFor: 'source' } }));
   assert.equal(decideMoves(seen).proposal, undefined);
   assert.deepEqual(wants(seen), []);
 });
 
-test('a fail: the target may serve the slots all the same, so both are told a higher version before the retry', () => {
-  const next = commit(moving(MIGRATING, traced({ migration: { kind: 'failed', why: 'broken pipe' } })));
+test('a success that a restart of the source undid: the target keeps the slots, and what the source took is reported', () => {
+  const seen = moving(moveOf('migrating'), traced({ migration: copied(20, { undone: 'restart' }) }));
+  const next = commit(seen);
+  assert.equal(owner(next), 's1');
+  const move = first(next);
+  assert.equal(move?.phase === 'handing-over' && move.recovered, true);
+  assert.deepEqual(kinds(seen), ['move.recovered']);
+  assert.match(decideMoves(seen).proposal?.events[0]?.message ?? '', /what it has taken since .* is lost/);
+  // It deletes nothing, and every write that it takes is lost: it is not kept waiting for a replica of the target.
+  const told = wants(after(seen, next)).map(({ node }) => node);
+  assert.deepEqual(told, ['a', 'c']);
+});
+
+test('a fail: the target may serve the slots all the same, so it is told a higher version, then the source, then the retry', () => {
+  const next = commit(moving(moveOf('migrating'), traced({ migration: failing('broken pipe') })));
   assert.equal(next.cluster.version, VERSION + 1);
   const move = first(next);
-  assert.deepEqual(move?.phase === 'queued' && [move.failures, move.lastFailure], [1, 'broken pipe']);
+  assert.ok(move?.phase === 'settling');
+  assert.deepEqual([move.failures, move.why, move.after, move.version], [1, 'broken pipe', 'retry', VERSION + 1]);
   assert.equal(owner(next), 's0');
-  const waiting = decideMoves(after(moving(MIGRATING), next));
-  assert.equal(waiting.proposal, undefined);
-  assert.match(waiting.waitingFor ?? '', /carries version 8/);
+  let seen = after(moving(moveOf('migrating'), traced({}, 0)), next);
+  assert.deepEqual(
+    wants(seen).map(({ node }) => node),
+    ['b', 'c', 'd', 'e'],
+  );
+  assert.equal(decideMoves(seen).proposal, undefined);
+  seen = carrying(seen, 'c');
+  assert.ok(wants(seen).some(({ node }) => node === 'a'));
+  const again = first(commit(carrying(seen, 'a')));
+  assert.deepEqual(again?.phase === 'queued' && [again.lastFailure, again.size], ['broken pipe', 50]);
+});
+
+test('a target that cannot be told of a fail keeps its source waiting for three seconds at most', () => {
+  const settling = (ago: number) =>
+    seeing(moving(moveOf('settling'), traced({}, ago), 'a master 9 at:6 / c master 9 at:6'), 'c', { state: 'silent' });
+  assert.deepEqual(wants(settling(2_900)), []);
+  assert.equal(decideMoves(settling(2_900)).wakeAt, NOW + 100);
+  assert.deepEqual(
+    wants(settling(3_000)).map(({ node }) => node),
+    ['a'],
+  );
+  assert.equal(first(commit(settling(3_000)))?.phase, 'queued');
+});
+
+test('the reply between the servers is lost: both have served them, the source keeps them, and it is told', () => {
+  const seen = moving(moveOf('migrating'), traced({ migration: failing('x', { bothServed: true }) }));
+  assert.equal(owner(commit(seen)), 's0');
+  assert.deepEqual(kinds(seen), ['move.retried', 'move.both-served']);
+});
+
+test('MIGRATE was never sent: nobody has to be told anything', () => {
+  const next = commit(moving(moveOf('migrating'), traced({ migration: failing('x', { sent: false }) })));
+  assert.equal(next.cluster.version, VERSION);
+  const move = first(next);
+  assert.deepEqual(move?.phase === 'queued' && [move.failures, move.size], [1, null]);
 });
 
 test('the third fail is the last: the move is kept for people to see, with what was wrong', () => {
-  const next = commit(
-    moving({ ...MIGRATING, failures: 2 }, traced({ migration: { kind: 'failed', why: 'broken pipe' } })),
-  );
-  const move = first(next);
+  const seen = moving(moveOf('migrating', { failures: 2 }), traced({ migration: failing('broken pipe') }));
+  assert.deepEqual(kinds(seen), ['move.failed']);
+  const settling = after(seen, commit(seen));
+  const move = first(commit(carrying(carrying(settling, 'c'), 'a')));
   assert.deepEqual(move?.phase === 'failed' && [move.failures, move.why], [3, 'broken pipe']);
-  assert.equal(next.cluster.version, VERSION + 1);
 });
 
-test('twenty failed moves are kept, the oldest makes room', () => {
-  const failed = Array.from(
-    { length: 20 },
-    (_, i): Move => ({ ...base, id: `old${i}`, slotOnly: false, phase: 'failed', why: 'x' }),
-  );
-  const gone: Move = { ...QUEUED, target: 'sx' };
-  const next = commit(world(SHARDS, { operations: [...failed, gone] }));
-  assert.equal(movesOf(next).length, 20);
+test('two hundred failed moves are kept, the oldest makes room', () => {
+  const failed = Array.from({ length: 200 }, (_, i) => moveOf('failed', { id: `old${i}` }));
+  const next = commit(world(SHARDS, { operations: [...failed, moveOf('queued', { target: 'sx' })] }));
+  assert.equal(movesOf(next).length, 200);
   assert.deepEqual([first(next)?.id, movesOf(next).at(-1)?.id], ['old1', 'mv']);
 });
 
 test('one of the ends is no node any more: given up', () => {
-  const move = first(commit(moving({ ...MIGRATING, targetNode: 'z' }, traced({}))));
+  const move = first(commit(moving(moveOf('migrating', { targetNode: 'z' }), traced({}))));
   assert.equal(move?.phase === 'failed' && move.why, 'one of its masters is gone');
 });
 
+test('the target was replaced while it took them over: its heir has nothing of them, so they stay', () => {
+  const shards = 'a master 9 | b replica 9 / d master 20 | c away 20';
+  const seen = moving(moveOf('migrating'), traced({ migration: copied(20) }), shards);
+  const next = commit(seen);
+  assert.equal(owner(next), 's0');
+  const move = first(next);
+  assert.equal(move?.phase === 'settling' && move.after, 'fail');
+});
+
 const handing = (ago: number) => {
-  const begun = commit(moving(MIGRATING, traced({ migration: { kind: 'success', goal: 20 } })));
-  return { ...after(moving(MIGRATING, { traces: { mv: { phaseAt: NOW - ago } } }), begun) };
+  const begun = commit(moving(moveOf('migrating'), traced({ migration: copied(20) })));
+  const seen = after(moving(moveOf('migrating'), { traces: { mv: { phaseAt: NOW - ago } } }), begun);
+  return seeing(seen, 'a', { migrating: { range: RANGE, state: 'success' } });
 };
 
 test('handed over: the move is over once both ends know, without a new version', () => {
@@ -165,6 +223,12 @@ test('handed over: the move is over once both ends know, without a new version',
   const next = commit(carrying(carrying(handing(10), 'c'), 'a'));
   assert.deepEqual(next.operations, []);
   assert.equal(next.cluster.version, VERSION + 1);
+});
+
+test('handed over, and another version was committed since: who knew before knows', () => {
+  const knew = { phaseAt: NOW - 10, targetKnewAt: NOW - 8, sourceKnewAt: NOW - 5 };
+  const seen = handing(10);
+  assert.deepEqual(commit({ ...seen, trace: () => knew }).operations, []);
 });
 
 test('handed over, and an end is gone: over after three seconds, it is told when it comes back', () => {
@@ -178,40 +242,104 @@ test('neither end knows: the move stays open, however long', () => {
 });
 
 test('hand-over: the linked replica that is nearest to what the target had is chased until the source knows', () => {
-  const handing = { ...base, slotOnly: false, phase: 'handing-over', version: VERSION, goal: 20 } as const;
-  const ends = { sourceNode: 'a', targetNode: 'c' };
   const shards = 'a master 9 at:6 / c master 20 | d replica 12 | e replica 15 | f replica 19 down';
-  const chased = (move: Move, sketch: Sketch = traced({}), of = shards) => decideMoves(moving(move, sketch, of)).chase;
-  const chase = chased({ ...handing, ...ends });
+  const chased = (move: Move, sketch: Sketch = traced({}), of = shards) =>
+    decideMoves(moving(move, sketch, of)).chases[0];
+  const chase = chased(moveOf('handing-over', { goal: 20 }));
   assert.deepEqual([chase?.node, chase?.goal, chase?.until], ['e', 20, NOW + 900]);
-  assert.equal(chased({ ...handing, ...ends, goal: null }), undefined, 'nobody knows what it must have');
-  assert.equal(chased({ ...handing, ...ends }, traced({}, 1_100)), undefined, 'the source is told all the same by now');
-  assert.equal(chased({ ...handing, ...ends }, traced({}), 'a master 9 at:6 / c master 20'), undefined);
+  assert.equal(chased(moveOf('handing-over')), undefined, 'nobody knows what it must have');
+  const late = traced({}, 1_100);
+  assert.equal(chased(moveOf('handing-over', { goal: 20 }), late), undefined, 'the source is told all the same by now');
+  assert.equal(chased(moveOf('handing-over', { goal: 20 }), traced({}), 'a master 9 at:6 / c master 20'), undefined);
 });
 
-test('slot_only: straight to the hand-over, the slots without their keys', () => {
-  const next = commit(moving({ ...QUEUED, slotOnly: true }));
+test('slot_only: straight to the hand-over, all slots at once and without their keys', () => {
+  const next = commit(moving(moveOf('queued', { slotOnly: true, size: 5 })));
   assert.equal(owner(next), 's1');
   const move = first(next);
-  assert.equal(move?.phase === 'handing-over' && move.goal, null);
+  assert.deepEqual(move?.phase === 'handing-over' && [move.goal, move.left], [null, null]);
+});
+
+test('held: what the target has taken is its own, what it has not goes back to the source’s new master', () => {
+  const range = slots(9_000, 9_009);
+  const held = moveOf('held', { range });
+  const shards = 'b master 9 | a away 9 / c master 20 / e master 5';
+  const at = (facts: Parameters<typeof seeing>[2]) =>
+    seeing(world(shards.replace(' / e master 5', ''), { operations: [held], ...traced({}, 200) }), 'c', facts);
+  const taken = commit(at({ importing: { range, state: 'success' } }));
+  assert.equal(first(taken)?.phase, 'handing-over');
+  assert.equal(taken.cluster.version, VERSION, 'nobody was told another one');
+  const back = commit(at({ importing: { range, state: 'error' } }));
+  const move = first(back);
+  assert.deepEqual(move?.phase === 'settling' && [move.version, move.after], [VERSION + 1, 'retry']);
+  assert.equal(owner(back, range), 's0');
+});
+
+test('held: a target that was restarted, or says what it said before, or nothing since, is left alone', () => {
+  const range = slots(9_000, 9_009);
+  const shards = 'b master 9 | a away 9 / c master 20 at:6';
+  const at = (facts: Parameters<typeof seeing>[2], noted = { success: false, process: { id: 99, startedAt: 1_000 } }) =>
+    seeing(world(shards, { operations: [moveOf('held', { range, noted })], ...traced({}, 200) }), 'c', facts);
+  const silent = [
+    at({ process: { id: 99, startedAt: 9_000 } }),
+    at({ process: null }),
+    at({ state: 'silent' }),
+    at({ askedAt: NOW - 300, importing: { range, state: 'success' } }),
+    at(
+      { process: { id: 99, startedAt: 1_000 }, importing: { range, state: 'success' } },
+      {
+        success: true,
+        process: { id: 99, startedAt: 1_500 },
+      },
+    ),
+  ];
+  for (const seen of silent) {
+    assert.equal(decideMoves(seen).proposal, undefined);
+    assert.deepEqual(
+      wants(seen).filter(({ node }) => node === 'c'),
+      [],
+    );
+  }
+});
+
+test('held, and the failover of its source was taken back: the job is asked about again, and not sent again', () => {
+  const range = slots(9_000, 9_009);
+  const seen = world('a master 9 | b replica 9 / c master 20', { operations: [moveOf('held', { range })] });
+  const next = commit(seen);
+  assert.equal(owner(next, range), 's0');
+  const move = first(next);
+  assert.equal(move?.phase === 'migrating' && move.resumed, true);
+});
+
+test('what only marks in two nodes’ memory tell is committed before anything else', () => {
+  const ended = moveOf('handing-over', { id: 'old', range: slots(14_000, 14_001), source: 's2', target: 's3' });
+  const shards = 'a master 9 / c master 20 / e master 5 / g master 5';
+  const seen = world(shards, { operations: [ended, moveOf('migrating')], ...traced({ migration: copied(20) }) });
+  assert.deepEqual(kinds(seen), ['move.handing-over']);
 });
 
 test('crash in any phase: what is stored says how to go on, with nothing remembered', () => {
-  const stored: readonly [Move, (seen: World) => string][] = [
-    [QUEUED, (seen) => first(commit(seen))?.phase ?? ''],
-    [MIGRATING, (seen) => (decideMoves(seen).migrate?.resume === true ? 'resumed' : '')],
-    [
-      { ...base, slotOnly: false, phase: 'handing-over', version: VERSION, sourceNode: 'a', targetNode: 'c', goal: 20 },
-      (seen) => (commit(seen).operations.length === 0 ? 'over' : ''),
-    ],
-  ];
-  // What is being handed over is the target’s already.
-  const outcome = stored.map(([move, run]) =>
-    run(moving(move.phase === 'handing-over' ? { ...move, range: { from: 9_000, to: 9_001 } } : move)),
-  );
-  assert.deepEqual(outcome, ['migrating', 'resumed', 'over']);
+  const range = slots(9_000, 9_001);
+  assert.equal(first(commit(moving(moveOf('queued'))))?.phase, 'migrating');
+  assert.equal(decideMoves(moving(moveOf('migrating'))).migrates[0]?.resume, true);
+  assert.equal(first(commit(moving(moveOf('settling'))))?.phase, 'queued');
+  assert.deepEqual(commit(moving(moveOf('handing-over', { range, goal: 20 }))).operations, []);
+  const died = 'b master 9 | a away 9 / c master 20';
+  const held = seeing(moving(moveOf('held', { range }), {}, died), 'c', { importing: { range, state: 'success' } });
+  assert.equal(first(commit(held))?.phase, 'handing-over');
 });
 
-test('failed moves are not tried again', () => {
-  assert.equal(decideMoves(moving({ ...base, slotOnly: false, phase: 'failed', why: 'x' })).proposal, undefined);
+test('failed moves are not tried again by themselves', () => {
+  assert.equal(decideMoves(moving(moveOf('failed'))).proposal, undefined);
+});
+
+test('a plan counts each slot once, and ends with its last move', () => {
+  const operations = [planned({ slots: 101 }), moveOf('migrating', { plan: 'pl', piece: slots(100, 149) })];
+  const seen = world(SHARDS, { operations, ...traced({ migration: copied(20) }) });
+  const next = commit(seen);
+  assert.equal(plansOf(next)[0]?.moved, 50);
+  const last = moveOf('handing-over', { plan: 'pl', goal: 20, range: slots(9_000, 9_099) });
+  const told = world(SHARDS, { operations: [planned({ moved: 100 }), last] });
+  assert.deepEqual(commit(told).operations, []);
+  assert.deepEqual(kinds(told), ['move.finished', 'plan.finished']);
 });

@@ -7,8 +7,10 @@ import type { NodeId } from '../topology/ids.ts';
 import { kvctl, redisCli } from './commands.ts';
 import { copyFinding } from './copy-findings.ts';
 import { drift } from './drift.ts';
-import { handedOver, type ShardReport } from './failover.ts';
+import type { ShardReport } from './failover.ts';
 import { lostData } from './liveness.ts';
+import { handedOver } from './move-deaths.ts';
+import { moveFindings } from './move-findings.ts';
 import { choosePromotion, whyNot } from './promotion.ts';
 import { heirOf } from './switchovers.ts';
 import { unlinked } from './unlinked.ts';
@@ -182,6 +184,7 @@ export function findings(world: World, reports: readonly ShardReport[]): readonl
   };
   push(brakeFinding(world, reports));
   push(stuckSwitchover(world));
+  list.push(...moveFindings(world));
   for (const shard of intended.cluster.shards) {
     push(
       masterFinding(

@@ -7,6 +7,7 @@ import { decide } from './decide.ts';
 import { decideSwitchover } from './switchovers.ts';
 import { wants } from './telling.ts';
 import { after, carrying, entry, NOW, nodeAt, type Sketch, seeing, shardAt, VERSION, world } from './testing.ts';
+import { copied, moveOf } from './testing-moves.ts';
 import type { Told, Trace, World } from './world.ts';
 
 const common = { kind: 'switchover', id: 'so', shard: 's0', from: 'a', to: 'b', by: 'ops', startedAt: 0 } as const;
@@ -207,23 +208,10 @@ test('from the drain to the end nobody else hears a version: drain, swap, promot
 
 test('a move that succeeds during a drain is committed behind the switchover', () => {
   const range = { from: 9_000, to: 9_001 };
-  const move = {
-    kind: 'move',
-    id: 'mv',
-    range,
-    source: 's1',
-    target: 's2',
-    slotOnly: false,
-    by: 'ops',
-    startedAt: 0,
-    failures: 0,
-    phase: 'migrating',
-    sourceNode: 'd',
-    targetNode: 'e',
-  } as const;
+  const move = moveOf('migrating', { range, source: 's1', target: 's2', sourceNode: 'd', targetNode: 'e' });
   const seen = world(`a master 900 | b replica 890 at:${VERSION - 1} / d master 9 / e master 9`, {
     operations: [DRAINING, move],
-    traces: { so: { phaseAt: NOW - 20 }, mv: { phaseAt: NOW - 900, migration: { kind: 'success', goal: 9 } } },
+    traces: { so: { phaseAt: NOW - 20 }, mv: { phaseAt: NOW - 900, migration: copied(9) } },
   });
   const circumstances = { resetDone: () => undefined, overwrite: false, committedAt: NOW };
   assert.equal(decide(seen, circumstances).proposal, undefined);

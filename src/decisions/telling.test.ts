@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { lookOf } from '../operations/intended.ts';
-import type { Move } from '../operations/move.ts';
 import type { Switchover } from '../operations/switchover.ts';
 import { fingerprint } from '../topology/fingerprint.ts';
 import { releasingText } from '../topology/text.ts';
 import { released, tellingWakesAt, wants } from './telling.ts';
 import { carrying, NOW, seeing, VERSION, world } from './testing.ts';
+import { moveOf, RANGE } from './testing-moves.ts';
 import type { World } from './world.ts';
 
 /** `a promote, b attach`: who is told what, in the order of the list. */
@@ -141,27 +141,10 @@ test('a failover elsewhere does not wait for a switchover that is being ended: i
   }
 });
 
-const RANGE = { from: 9_000, to: 9_099 };
-const base = {
-  kind: 'move',
-  id: 'mv',
-  range: RANGE,
-  source: 's0',
-  target: 's1',
-  by: 'ops',
-  startedAt: 0,
-  failures: 0,
-} as const;
-const migrating: Move = { ...base, slotOnly: false, phase: 'migrating', sourceNode: 'a', targetNode: 'c' };
-const handing = (slotOnly: boolean, goal: number | null = 20): Move => ({
-  ...base,
-  slotOnly,
-  phase: 'handing-over',
-  version: VERSION,
-  sourceNode: 'a',
-  targetNode: 'c',
-  goal,
-});
+const migrating = moveOf('migrating');
+const handing = (slotOnly: boolean, goal: number | null = 20) => moveOf('handing-over', { slotOnly, goal });
+/** What the source of a finished move says until it is told. */
+const marked = { views: { a: { migrating: { range: RANGE, state: 'success' } } } } as const;
 const five = `a master 9 at:${OLD} | b replica 9 at:${OLD} / c master 20 at:${OLD} | d replica 15 at:${OLD} / e master 9 at:${OLD}`;
 
 test('both ends of a running migration hear nothing, and everybody else does', () => {
@@ -169,7 +152,7 @@ test('both ends of a running migration hear nothing, and everybody else does', (
 });
 
 test('hand-over: target first; then the source, once a replica of the target has what it took over; then the rest', () => {
-  let seen = world(five, { operations: [handing(false)], watchingSince: NOW });
+  let seen = world(five, { ...marked, operations: [handing(false)], watchingSince: NOW });
   assert.equal(told(seen), 'c update');
   seen = carrying(seen, 'c');
   assert.equal(told(seen), '', 'the source would delete its copy, which no replica of the target has yet');
@@ -182,7 +165,12 @@ test('hand-over: target first; then the source, once a replica of the target has
 test('hand-over: the source is told as soon as the replica that is chased has it, before its next probe', () => {
   const chased = (reached: number) =>
     carrying(
-      world(five, { operations: [handing(false)], traces: { mv: { phaseAt: NOW - 5, reached } }, watchingSince: NOW }),
+      world(five, {
+        ...marked,
+        operations: [handing(false)],
+        traces: { mv: { phaseAt: NOW - 5, reached } },
+        watchingSince: NOW,
+      }),
       'c',
     );
   assert.equal(told(chased(19)), '');
@@ -190,9 +178,13 @@ test('hand-over: the source is told as soon as the replica that is chased has it
 });
 
 test('hand-over: the source is told plainly, since inside MULTI it would not delete what was moved', () => {
-  const seen = seeing(carrying(world(five, { operations: [handing(false)], watchingSince: NOW }), 'c'), 'd', {
-    sequence: 20,
-  });
+  const seen = seeing(
+    carrying(world(five, { ...marked, operations: [handing(false)], watchingSince: NOW }), 'c'),
+    'd',
+    {
+      sequence: 20,
+    },
+  );
   assert.deepEqual(
     wants(seen).map((want) => [want.node, want.breath]),
     [['a', false]],
@@ -200,17 +192,25 @@ test('hand-over: the source is told plainly, since inside MULTI it would not del
 });
 
 test('hand-over: a replica that is at the number but not linked does not count', () => {
-  const seen = seeing(carrying(world(five, { operations: [handing(false)], watchingSince: NOW }), 'c'), 'd', {
-    sequence: 20,
-    link: 'down',
-  });
+  const seen = seeing(
+    carrying(world(five, { ...marked, operations: [handing(false)], watchingSince: NOW }), 'c'),
+    'd',
+    {
+      sequence: 20,
+      link: 'down',
+    },
+  );
   assert.equal(told(seen), '');
 });
 
 test('hand-over: the replicas of the target do not catch up: the source is told after a second', () => {
   const waited = (ms: number) =>
     carrying(
-      world(five, { operations: [handing(false)], traces: { mv: { phaseAt: NOW - ms - 10, targetKnewAt: NOW - ms } } }),
+      world(five, {
+        ...marked,
+        operations: [handing(false)],
+        traces: { mv: { phaseAt: NOW - ms - 10, targetKnewAt: NOW - ms } },
+      }),
       'c',
     );
   assert.equal(told(waited(900)), '');
@@ -220,7 +220,7 @@ test('hand-over: the replicas of the target do not catch up: the source is told 
 
 test('hand-over: a target without replicas has nobody to wait for', () => {
   const seen = carrying(
-    world(`a master 9 at:${OLD} / c master 20`, { operations: [handing(false)], watchingSince: NOW }),
+    world(`a master 9 at:${OLD} / c master 20`, { ...marked, operations: [handing(false)], watchingSince: NOW }),
     'c',
   );
   assert.equal(told(seen), 'a update');
@@ -228,7 +228,7 @@ test('hand-over: a target without replicas has nobody to wait for', () => {
 
 test('hand-over: an end that cannot be told holds the rest up for three seconds', () => {
   const since = (ms: number) =>
-    seeing(world(five, { operations: [handing(false)], traces: { mv: { phaseAt: NOW - ms } } }), 'c', {
+    seeing(world(five, { ...marked, operations: [handing(false)], traces: { mv: { phaseAt: NOW - ms } } }), 'c', {
       state: 'silent',
     });
   assert.equal(told(since(2_900)), '');
@@ -237,7 +237,10 @@ test('hand-over: an end that cannot be told holds the rest up for three seconds'
 
 test('hand-over: a promotion that a death made necessary waits for nobody', () => {
   const died = `b master 9 says-slave at:${OLD} | a away 9 gone / c master 20 at:${OLD} | d replica 15 at:${OLD}`;
-  assert.equal(told(world(died, { operations: [handing(false)], watchingSince: NOW })), 'b promote, c update');
+  assert.equal(
+    told(world(died, { ...marked, operations: [handing(false)], watchingSince: NOW })),
+    'b promote, c update',
+  );
 });
 
 test('hand-over without keys: the source first, so that no slot ever has two masters', () => {

@@ -3,16 +3,16 @@
  * every input, it answers from what is committed and what was read back, so a push that got lost is wanted again.
  */
 
-import { activeMove, lookOf, meantFor, switchoverOf } from '../operations/intended.ts';
-import { MOVE_BOUNDS, type Move } from '../operations/move.ts';
+import { lookOf, meantFor, switchoverOf } from '../operations/intended.ts';
 import type { Instant } from '../runtime/runtime.ts';
 import type { Address } from '../topology/address.ts';
-import { type LeavingNode, type Node, type Shard, shardOf } from '../topology/cluster.ts';
+import type { LeavingNode, Node, Shard } from '../topology/cluster.ts';
 import { fingerprint } from '../topology/fingerprint.ts';
 import type { NodeId, Sequence, Version } from '../topology/ids.ts';
-import { namedReplicas, releasingText } from '../topology/text.ts';
+import { releasingText } from '../topology/text.ts';
 import { seenAt, unfitForAttach } from './confirming.ts';
 import { attachGuard, fencedAsSlave } from './copies.ts';
+import { handOverWakesAt, itsTurn, mustHear } from './hand-over.ts';
 import { untoldUntil } from './late-commit.ts';
 import { lostData } from './liveness.ts';
 import { carries } from './seen.ts';
@@ -54,39 +54,6 @@ function canHear(world: World, view: NodeView | undefined, fresh = false): view 
   );
 }
 
-/** Where in the order of a hand-over a node stands; false: not yet. */
-function itsTurn(world: World, move: Move, node: NodeId): boolean {
-  if (move.phase !== 'handing-over') return true;
-  const knows = (id: NodeId) => carries(world, { id });
-  const trace = world.trace(move.id);
-  const overdue = world.now >= (trace?.phaseAt ?? world.watchingSince) + MOVE_BOUNDS.end;
-  if (move.slotOnly) {
-    if (node === move.sourceNode) return true;
-    if (node === move.targetNode) return knows(move.sourceNode) || overdue;
-    return (knows(move.sourceNode) && knows(move.targetNode)) || overdue;
-  }
-  if (node === move.targetNode) return true;
-  if (node === move.sourceNode) return sourceMayDelete(world, move);
-  return (knows(move.targetNode) && knows(move.sourceNode)) || overdue;
-}
-
-/** The source deletes its copy when told: a replica of the target must hold it by then, or the bound has passed. */
-function sourceMayDelete(world: World, move: Move & { phase: 'handing-over' }): boolean {
-  const target = shardOf(world.intended.cluster, move.target);
-  if (target === undefined || !carries(world, { id: move.targetNode })) return false;
-  const { goal } = move;
-  const replicas = namedReplicas(target).map((node) => world.view(node.id));
-  if (replicas.length === 0) return true;
-  if (
-    goal !== null &&
-    ((world.trace(move.id)?.reached ?? -1) >= goal ||
-      replicas.some((view) => view?.link === 'up' && view.sequence !== null && view.sequence >= goal))
-  ) {
-    return true;
-  }
-  return world.now >= (world.trace(move.id)?.targetKnewAt ?? world.now) + MOVE_BOUNDS.replica;
-}
-
 /** While a swap or a restoration runs, its two nodes come first. */
 function beforeItsTurn(world: World, node: NodeId): boolean {
   const open = switchoverOf(world.intended);
@@ -107,11 +74,9 @@ function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
   const isMaster = shard.master === node.id;
   if (!canHear(world, view, isMaster || vouchedFor(node)) || !meantFor(intended, node.id) || carries(world, node))
     return undefined;
-  const move = activeMove(intended);
   // A promotion waits for nobody: a shard without a master is worse than clients that read of a move a little early.
   const promotes = isMaster && view.says === 'slave';
-  if (!promotes && ((move !== undefined && !itsTurn(world, move, node.id)) || beforeItsTurn(world, node.id)))
-    return undefined;
+  if (!promotes && (!itsTurn(world, node.id) || beforeItsTurn(world, node.id))) return undefined;
   const { version } = intended.cluster;
   // An equal version would be answered OK and ignored: that is drift, and needs a new version.
   if (view.version === version && view.myId === view.id) return undefined;
@@ -194,16 +159,17 @@ export function released(world: World, node: LeavingNode): boolean {
 
 export function wants(world: World): readonly Want[] {
   if (untoldUntil(world) !== undefined) return [];
-  // Slots that are being handed over are told also in a pause: until then only marks in two nodes' memory say who serves.
-  if (world.intended.pause !== null && activeMove(world.intended)?.phase !== 'handing-over') return [];
+  const paused = world.intended.pause !== null;
   const list: Want[] = [];
   for (const shard of world.intended.cluster.shards) {
     for (const node of shard.nodes) {
+      // Slots that are being handed over are told also in a pause: until then only marks in two nodes' memory say who serves.
+      if (paused && !mustHear(world.intended, node.id)) continue;
       const want = node.membership === 'away' ? wantAway(world, shard, node) : wantMember(world, shard, node);
       if (want !== undefined) list.push(want);
     }
   }
-  for (const node of world.intended.cluster.leaving) {
+  for (const node of paused ? [] : world.intended.cluster.leaving) {
     const want = wantLeaving(world, node);
     if (want !== undefined) list.push(want);
   }
@@ -213,13 +179,4 @@ export function wants(world: World): readonly Want[] {
 /** When a bound passes that `wants` waits for. */
 export function tellingWakesAt(world: World): Instant | undefined {
   return soonest(untoldUntil(world), handOverWakesAt(world));
-}
-
-function handOverWakesAt(world: World): Instant | undefined {
-  const move = activeMove(world.intended);
-  if (move?.phase !== 'handing-over') return undefined;
-  const trace = world.trace(move.id);
-  const bounds = [(trace?.phaseAt ?? world.watchingSince) + MOVE_BOUNDS.end];
-  if (trace?.targetKnewAt !== undefined) bounds.push(trace.targetKnewAt + MOVE_BOUNDS.replica);
-  return bounds.filter((at) => at > world.now).sort((a, b) => a - b)[0];
 }

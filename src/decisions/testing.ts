@@ -154,6 +154,9 @@ const unseen = (id: string, highest = 0): NodeView => ({
   rsid: null,
   dangers: [],
   serverVersion: null,
+  process: null,
+  migrateType: null,
+  passwordless: null,
   migrating: null,
   importing: null,
 });
@@ -216,6 +219,7 @@ function viewFor(words: Words, node: Node, master: Words | undefined, intended: 
     myId: flags.has('noid') ? '' : node.id,
     says,
     sequence: words.sequence,
+    process: { id: words.id.charCodeAt(0), startedAt: 1_000 },
     fell: words.sequence < node.highest && !flags.has('noid') ? { from: node.highest, at: now - 60_000 } : null,
     version: seen,
     holds: { version: seen, fingerprint: flags.has('foreign') ? 'foreign' : lookOf(intended).fingerprint },

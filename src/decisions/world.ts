@@ -5,9 +5,9 @@
 
 import type { Intended, OperationId } from '../operations/intended.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
-import type { Instant } from '../runtime/runtime.ts';
+import type { Duration, Instant } from '../runtime/runtime.ts';
 import type { Address } from '../topology/address.ts';
-import type { Shard } from '../topology/cluster.ts';
+import type { ServerProcess, Shard } from '../topology/cluster.ts';
 import type { NodeId, Sequence, ShardId, Version } from '../topology/ids.ts';
 import type { SlotRange } from '../topology/slots.ts';
 import type { Found } from './jobs.ts';
@@ -124,6 +124,12 @@ export interface NodeView {
   /** Settings that endanger it, in words, each with the command that mends it. */
   readonly dangers: readonly { readonly what: string; readonly command: string | null }[];
   readonly serverVersion: string | null;
+  /** The run of the server that answers over the present connection; null while not read. */
+  readonly process: ServerProcess | null;
+  /** How it copies slots; null while not read, or where it has no such setting. */
+  readonly migrateType: 'redis-command' | 'raw-key-value' | null;
+  /** It has no password, though the cluster has one; null while not read. */
+  readonly passwordless: boolean | null;
   readonly migrating: JobLine | null;
   readonly importing: JobLine | null;
 }
@@ -132,16 +138,39 @@ export interface NodeView {
 export interface Trace {
   /** When its present phase was committed by this process. */
   readonly phaseAt: Instant;
+  /** Its present phase was found in the store: what was sent in it, nobody here knows. */
+  readonly found?: true;
   /** The number of the replica that is chased: since the drain was answered, or the slots were given to its shard. */
   readonly reached?: Sequence;
-  /** How MIGRATE ended; `unsettled`: nobody could tell yet. */
-  readonly migration?:
-    | { readonly kind: 'success'; readonly goal: Sequence | null }
-    | { readonly kind: 'failed'; readonly why: string }
-    | { readonly kind: 'unsettled'; readonly why: string };
-  /** When the target was first seen to carry the version of the hand-over. */
+  /** How MIGRATE ended. */
+  readonly migration?: Migration;
+  /** When the target, and the source, of a hand-over or of a failed piece were first seen to carry its version. */
   readonly targetKnewAt?: Instant;
+  readonly sourceKnewAt?: Instant;
 }
+
+export type Migration =
+  | {
+      readonly kind: 'success';
+      /** The target's sequence, read after it; null: it did not say. */
+      readonly goal: Sequence | null;
+      /** From MIGRATE's being sent to its reply; null: nobody heard that. */
+      readonly took: Duration | null;
+      /** The source has taken the slots back since: it was restarted, or somebody else told it a topology. */
+      readonly undone: 'restart' | 'push' | null;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly why: string;
+      /** MIGRATE was sent: the target may serve the slots until it is told a version above. */
+      readonly sent: boolean;
+      /** The target says success all the same: what it took is lost. */
+      readonly bothServed: boolean;
+      /** The target was restarted meanwhile: nobody knows whether it had taken over. */
+      readonly forgotten: boolean;
+    }
+  /** The reply got lost, and nobody can tell yet: whose word is waited for. */
+  | { readonly kind: 'unsettled'; readonly waitsFor: 'job' | 'source' | 'target' };
 
 /** Defaults of detection, in milliseconds unless said. */
 export const DETECTION = {

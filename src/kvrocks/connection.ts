@@ -28,6 +28,8 @@ export interface Connection {
   readonly state: ConnectionState;
   /** True when the node refused the password: everything is then answered with an error of kind `denied`. */
   readonly denied: boolean;
+  /** True when a password was sent and the node has none: it takes every command from anybody. */
+  readonly passwordless: boolean;
   /**
    * Always resolves: within `connectTimeout` plus the timeout. One unanswered question ends the connection, and with
    * it every other question that was waiting.
@@ -57,6 +59,7 @@ export function openConnection(runtime: Runtime, address: Address, options: Conn
 class NodeConnection implements Connection {
   state: ConnectionState = 'dialing';
   denied = false;
+  passwordless = false;
   readonly #runtime: Runtime;
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
@@ -118,7 +121,8 @@ class NodeConnection implements Connection {
           return garbled('AUTH');
         }
         // A node without a password takes every command, so it is as good as let in.
-        this.denied = !reply.text.includes('no password is set');
+        this.passwordless = reply.text.includes('no password is set');
+        this.denied = !this.passwordless;
         return { kind: 'reply', value: undefined };
       },
     };

@@ -1,24 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VERSION, world } from '../decisions/testing.ts';
+import { moveOf } from '../decisions/testing-moves.ts';
 import { type Intended, lookOf, meantFor, nextVersion, type Operation } from './intended.ts';
-import { binds, type Move } from './move.ts';
+import { binds } from './move.ts';
 
 const { intended } = world('a master 9 | b replica 9 / c master 9 | d replica 9');
 const with_ = (...operations: Operation[]): Intended => ({ ...intended, operations });
 
-const MOVE = {
-  kind: 'move',
-  id: 'mv',
-  range: { from: 1, to: 2 },
-  source: 's0',
-  target: 's1',
-  slotOnly: false,
-  by: 'ops',
-  startedAt: 0,
-  failures: 0,
-} as const;
-const MIGRATING: Move = { ...MOVE, phase: 'migrating', sourceNode: 'a', targetNode: 'c' };
+const MIGRATING = moveOf('migrating');
 const DRAIN: Operation = {
   kind: 'switchover',
   id: 'so',
@@ -39,7 +29,11 @@ test('a version is meant for everybody, a drained one for the old master alone, 
   assert.equal(meant(with_({ ...DRAIN, phase: 'swapping', final: 9 })), 'abcd');
   assert.equal(meant(with_({ ...DRAIN, phase: 'restoring', because: 'x' })), 'abcd');
   assert.equal(meant(with_(MIGRATING)), 'bd');
-  assert.equal(meant(with_({ ...MOVE, phase: 'queued', lastFailure: null })), 'abcd');
+  assert.equal(meant(with_({ ...MIGRATING, endedAt: VERSION })), 'bcd', 'its job is ended by telling the target');
+  assert.equal(meant(with_({ ...MIGRATING, sourceNode: 'x', targetNode: 'y' })), 'abcd', 'both were replaced');
+  assert.equal(meant(with_(moveOf('held'))), 'abd');
+  assert.equal(meant(with_(moveOf('settling'))), 'abcd');
+  assert.equal(meant(with_(moveOf('queued'))), 'abcd');
 });
 
 test('only a drain makes the text another one than the topology’s', () => {
@@ -54,8 +48,8 @@ test('the next version is above the committed one and above whatever was seen', 
 });
 
 test('a move binds its two shards until it is over or given up', () => {
-  const queued: Move = { ...MOVE, phase: 'queued', lastFailure: null };
-  const failed: Move = { ...MOVE, phase: 'failed', why: 'x' };
+  const queued = moveOf('queued');
+  const failed = moveOf('failed');
   assert.deepEqual(
     ['s0', 's1', 's2'].map((shard) => binds(queued, shard)),
     [true, true, false],

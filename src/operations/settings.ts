@@ -13,6 +13,8 @@ export interface ClusterSettings {
    * copied whole. `fence`: the node is kept as it is until an operator lets it back.
    */
   readonly diverged: 'resync' | 'fence';
+  /** Pieces of slots that are on their way at a time; null: as many as there are pairs of shards without one. */
+  readonly concurrentMoves: number | null;
 }
 
 export const DEFAULT_SETTINGS: ClusterSettings = {
@@ -20,4 +22,5 @@ export const DEFAULT_SETTINGS: ClusterSettings = {
   maxLag: 10_000,
   noWitnessHold: 15_000,
   diverged: 'resync',
+  concurrentMoves: null,
 };

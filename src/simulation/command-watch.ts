@@ -113,13 +113,22 @@ export class CommandWatch {
     const id = this.#idOf(machine);
     if (committed.drained !== undefined && committed.drained !== id)
       this.#committed.break('a drained version is for the old master alone', where);
-    const held = this.#committed.cluster?.operations.some(
-      (one) => one.kind === 'move' && one.phase === 'migrating' && (one.sourceNode === id || one.targetNode === id),
-    );
-    if (held === true) this.#committed.break('the ends of a running move hear nothing', where);
+    if (this.#isHeld(id)) this.#committed.break('the ends of a running move hear nothing', where);
     if (Number(machine.core?.cluster.topology.version ?? version) >= version) return;
     this.#inItsOrder(id, version, where);
     this.#becomes(machine, id, text, where);
+  }
+
+  /** While a piece is on its way, or held; an end that was replaced is none, and a target is told to end its job. */
+  #isHeld(id: string): boolean {
+    const { cluster } = this.#committed;
+    const leads = (shard: string) => cluster?.shards.find((one) => one.id === shard)?.master === id;
+    return (cluster?.operations ?? []).some((one) => {
+      if (one.kind !== 'move') return false;
+      const target = one.targetNode === id && leads(one.target);
+      if (one.phase === 'held') return target;
+      return one.phase === 'migrating' && ((one.sourceNode === id && leads(one.source)) || (target && !one.ended));
+    });
   }
 
   /** A swap goes to the new master first, a restoration to the old one. */

@@ -3,6 +3,7 @@ import type { ControlPlane } from '../controller/control-plane.ts';
 import { Controller } from '../controller/controller.ts';
 import type { Log } from '../controller/log.ts';
 import { MemoryShelf } from '../controller/memory-shelf.ts';
+import type { MovePlane } from '../controller/move-plane.ts';
 import type { Opinion, PeerQuestion, Peers } from '../controller/peers.ts';
 import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { MemoryClient } from '../store/memory/client.ts';
@@ -13,6 +14,9 @@ import type { VirtualNetwork } from './virtual-network.ts';
 import { VirtualProcess } from './virtual-runtime.ts';
 
 const API_PORT = 9379;
+
+/** What a controller may be asked. */
+export type Plane = ControlPlane & MovePlane;
 
 /** What every controller's way to the store suffers; read at each use. */
 export interface StoreFaults {
@@ -85,7 +89,7 @@ export class ControllerHost {
     return this.#life?.identity;
   }
 
-  get plane(): ControlPlane | undefined {
+  get plane(): Plane | undefined {
     return this.#life?.controller;
   }
 

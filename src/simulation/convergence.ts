@@ -50,7 +50,8 @@ export function unconverged(world: World, invariants: Invariants): readonly stri
     }
   }
   for (const operation of cluster.operations)
-    if (operation.phase !== 'failed') lines.push(`a ${operation.kind} is ${operation.phase}`);
+    if (operation.kind !== 'plan' && operation.phase !== 'failed')
+      lines.push(`a ${operation.kind} is ${operation.phase}`);
   for (const id of cluster.leaving) {
     const machine = world.machines.find((one) => one.id === id);
     if (machine?.state === 'running') lines.push(`${machine.name} is leaving`);

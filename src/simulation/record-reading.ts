@@ -35,6 +35,13 @@ export interface SeenOperation {
   readonly targetNode: string;
   readonly slotOnly: boolean;
   readonly range: SlotRange | undefined;
+  readonly source: string;
+  readonly target: string;
+  readonly plan: string;
+  /** Its job is to be ended by telling its target. */
+  readonly ended: boolean;
+  /** A plan's own count. */
+  readonly moved: number;
 }
 
 export interface SeenCluster {
@@ -60,7 +67,8 @@ function rangeOf(word: string): SlotRange {
 
 function operation(value: unknown): SeenOperation {
   const one = bag(value);
-  const range = bag(one['range']);
+  // What is on its way now, else what is left, of all that was asked for.
+  const range = bag(one['piece'] ?? one['left'] ?? one['range']);
   return {
     id: text(one['id']),
     kind: text(one['kind']),
@@ -72,6 +80,11 @@ function operation(value: unknown): SeenOperation {
     targetNode: text(one['targetNode']),
     slotOnly: one['slotOnly'] === true,
     range: 'from' in range ? { from: number(range['from']), to: number(range['to']) } : undefined,
+    source: text(one['source']),
+    target: text(one['target']),
+    plan: text(one['plan']),
+    ended: one['endedAt'] != null,
+    moved: number(one['moved']),
   };
 }
 

@@ -1,10 +1,10 @@
 /** A scenario's hands: faults (`stage-faults.ts`) and what an operator asks of the controller. */
-import type { ControlPlane } from '../controller/control-plane.ts';
 import type { SettingsChange } from '../controller/settings-changes.ts';
 import type { Reply } from '../kvrocks/resp.ts';
 import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
 import type { SlotRange } from '../topology/slots.ts';
+import type { Plane } from './controllers.ts';
 import type { Machine } from './machine.ts';
 import type { SeenShard } from './record-reading.ts';
 import { StageFaults } from './stage-faults.ts';
@@ -89,7 +89,7 @@ export class Stage extends StageFaults {
     });
   }
 
-  operate(what: string, command: (plane: ControlPlane) => Promise<unknown>): Promise<Ended> {
+  operate(what: string, command: (plane: Plane) => Promise<unknown>): Promise<Ended> {
     return this.world.operate(what, command);
   }
 

@@ -2,7 +2,6 @@
  * A whole deployment in one thread: emulated nodes with their disks, the model store, one controller at a time and its
  * clients. Everything that happens is a function of the seed.
  */
-import type { ControlPlane } from '../controller/control-plane.ts';
 import type { Peers } from '../controller/peers.ts';
 import { Refusal } from '../controller/refusal.ts';
 import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
@@ -10,7 +9,7 @@ import { NO_SECRET } from '../runtime/secret.ts';
 import { seededRandom } from '../runtime/seeded-random.ts';
 import { MemoryServer, type Seen } from '../store/memory/server.ts';
 import { Console } from './console.ts';
-import { ControllerHost, type CountGroup, type StoreFaults } from './controllers.ts';
+import { ControllerHost, type CountGroup, type Plane, type StoreFaults } from './controllers.ts';
 import { EventLoop } from './event-loop.ts';
 import { Machine } from './machine.ts';
 import { Traffic, type TrafficOptions } from './traffic.ts';
@@ -208,7 +207,7 @@ export class World {
   }
 
   /** Whichever leads and can answer. */
-  get controller(): ControlPlane | undefined {
+  get controller(): Plane | undefined {
     const { leader } = this;
     return leader?.state === 'running' && leader.plane?.ready() === true ? leader.plane : undefined;
   }
@@ -277,7 +276,7 @@ export class World {
   }
 
   /** An operator's command; always resolves, also when the controller dies under it. */
-  async operate(what: string, command: (plane: ControlPlane) => Promise<unknown>): Promise<Ended> {
+  async operate(what: string, command: (plane: Plane) => Promise<unknown>): Promise<Ended> {
     const { leader, controller: plane } = this;
     if (plane === undefined) return { kind: 'unanswered' };
     this.note(`operator: ${what}`);

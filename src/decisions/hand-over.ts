@@ -1,0 +1,119 @@
+/**
+ * The order in which the nodes of moves are told. Of each hand-over the target first, then the source, then the rest; of
+ * a failed piece the target before the source. A node is in at most one of these, and obeys that one alone; all others
+ * wait for every hand-over. Where several go on side by side one is always under way, so the rest then waits for their
+ * targets only: until its source is told, a move is right in every node that knows of it.
+ */
+import { activeMoves, type Intended } from '../operations/intended.ts';
+import { type ActiveMove, type HandingOver, MOVE_BOUNDS, type Settling } from '../operations/move.ts';
+import type { Instant } from '../runtime/runtime.ts';
+import { shardOf } from '../topology/cluster.ts';
+import type { NodeId, ShardId } from '../topology/ids.ts';
+import { namedReplicas } from '../topology/text.ts';
+import { carries } from './seen.ts';
+import { soonest, type World } from './world.ts';
+
+type Told = HandingOver | Settling;
+
+const told = (intended: Intended): readonly Told[] =>
+  activeMoves(intended).filter((move): move is Told => move.phase === 'handing-over' || move.phase === 'settling');
+
+/** Who leads the two shards now: an end that was replaced is no end any more. */
+export function endsNow({ cluster }: Intended, move: ActiveMove): { source: NodeId; target: NodeId } {
+  const master = (id: ShardId, began: NodeId) => shardOf(cluster, id)?.master ?? began;
+  return { source: master(move.source, move.sourceNode), target: master(move.target, move.targetNode) };
+}
+
+export const phaseAt = (world: World, move: ActiveMove): Instant =>
+  world.trace(move.id)?.phaseAt ?? world.watchingSince;
+
+/** It carries the version of the hand-over, or has carried it: another one may have been committed since. */
+export const targetKnows = (world: World, move: ActiveMove): boolean =>
+  carries(world, { id: endsNow(world.intended, move).target }) || world.trace(move.id)?.targetKnewAt !== undefined;
+export const sourceKnows = (world: World, move: ActiveMove): boolean =>
+  carries(world, { id: endsNow(world.intended, move).source }) || world.trace(move.id)?.sourceKnewAt !== undefined;
+
+export const handOverOverdue = (world: World, move: ActiveMove): boolean =>
+  world.now >= phaseAt(world, move) + MOVE_BOUNDS.end;
+
+/** Its ends know as much as the others wait for, or one of them cannot be told in time. */
+function isThrough(world: World, move: HandingOver, alone: boolean): boolean {
+  if (handOverOverdue(world, move)) return true;
+  return targetKnows(world, move) && ((!alone && !move.slotOnly) || sourceKnows(world, move));
+}
+
+/** Whether it may be told now, as far as moves are concerned. */
+export function itsTurn(world: World, node: NodeId): boolean {
+  const moves = told(world.intended);
+  for (const move of moves) {
+    const ends = endsNow(world.intended, move);
+    if (node === ends.target) return !(move.phase === 'handing-over' && move.slotOnly) || sourceFirst(world, move);
+    if (node === ends.source) return sourceIsNext(world, move);
+  }
+  const handOvers = moves.filter((move) => move.phase === 'handing-over');
+  return handOvers.every((move) => isThrough(world, move, handOvers.length === 1));
+}
+
+/** Whether this node is an end of a move that must be told also while the cluster is paused. */
+export const mustHear = (intended: Intended, node: NodeId): boolean =>
+  told(intended).some((move) => {
+    const { source, target } = endsNow(intended, move);
+    return node === source || node === target;
+  });
+
+const sourceFirst = (world: World, move: Told): boolean => sourceKnows(world, move) || handOverOverdue(world, move);
+
+function sourceIsNext(world: World, move: Told): boolean {
+  if (move.phase === 'settling')
+    return targetKnows(world, move) || world.now >= phaseAt(world, move) + MOVE_BOUNDS.settle;
+  return move.slotOnly || sourceMayDelete(world, move);
+}
+
+/** The source deletes its copy when told: a replica of the target must hold it by then, or the bound has passed. */
+function sourceMayDelete(world: World, move: HandingOver): boolean {
+  // What has no mark of the move deletes nothing, and each write that it takes beside the target is lost.
+  if (hasNoMark(world, move)) return true;
+  if (!targetKnows(world, move)) return false;
+  return (
+    replicaHolds(world, move) || world.now >= (world.trace(move.id)?.targetKnewAt ?? world.now) + MOVE_BOUNDS.replica
+  );
+}
+
+/** What the target had at success is not with it alone, or it has no replica that could hold it. */
+export function replicaHolds(world: World, move: HandingOver): boolean {
+  const target = shardOf(world.intended.cluster, move.target);
+  const replicas = target === undefined ? [] : namedReplicas(target);
+  const { goal } = move;
+  if (replicas.length === 0) return true;
+  if (goal === null) return false;
+  return (
+    (world.trace(move.id)?.reached ?? -1) >= goal ||
+    replicas.some(({ id }) => {
+      const view = world.view(id);
+      return view?.link === 'up' && view.sequence !== null && view.sequence >= goal;
+    })
+  );
+}
+
+/** A new master, or one that was restarted or told something else since: it serves the slots until it is told. */
+export function hasNoMark(world: World, move: HandingOver): boolean {
+  if (move.recovered || endsNow(world.intended, move).source !== move.sourceNode) return true;
+  const view = world.view(move.sourceNode);
+  if (view?.state !== 'up' || view.askedAt < phaseAt(world, move)) return false;
+  // While the job is put away it may still say `start`.
+  const range = view.migrating?.range ?? null;
+  return range === null || range.from !== move.piece.from || range.to !== move.piece.to;
+}
+
+/** When a bound passes that `itsTurn` waits for. */
+export function handOverWakesAt(world: World): Instant | undefined {
+  let wakeAt: Instant | undefined;
+  for (const move of told(world.intended)) {
+    const trace = world.trace(move.id);
+    const bound = move.phase === 'settling' ? MOVE_BOUNDS.settle : MOVE_BOUNDS.end;
+    const replica = trace?.targetKnewAt === undefined ? undefined : trace.targetKnewAt + MOVE_BOUNDS.replica;
+    for (const at of [phaseAt(world, move) + bound, replica])
+      if (at !== undefined && at > world.now) wakeAt = soonest(wakeAt, at);
+  }
+  return wakeAt;
+}

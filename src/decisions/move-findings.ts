@@ -1,0 +1,87 @@
+/** What is wrong with moves now: pieces that take too long, and slots of which nobody knows whose they are. */
+import { activeMoves } from '../operations/intended.ts';
+import { type Held, type Migrating, MOVE_BOUNDS } from '../operations/move.ts';
+import type { Duration } from '../runtime/runtime.ts';
+import { nodeOf } from '../topology/cluster.ts';
+import { formatRange, slotCount } from '../topology/slots.ts';
+import { kvctl, redisCli } from './commands.ts';
+import { phaseAt } from './hand-over.ts';
+import { heldWord } from './move-steps.ts';
+import type { Finding } from './problems.ts';
+import type { World } from './world.ts';
+
+export function moveFindings(world: World): readonly Finding[] {
+  return activeMoves(world.intended).flatMap((move) => {
+    const found =
+      move.phase === 'migrating' ? slow(world, move) : move.phase === 'held' ? undecided(world, move) : undefined;
+    return found === undefined ? [] : [found];
+  });
+}
+
+/** How long a piece of this size should take, by what its source has shown. */
+export const estimate = ({ pace, piece }: Migrating): Duration =>
+  pace === null ? MOVE_BOUNDS.copyIn : (slotCount([piece]) * pace.ms) / pace.slots;
+
+const words = ({ piece, source, target }: Migrating | Held): string =>
+  `slots ${formatRange(piece)} from ${source} to ${target}`;
+
+function slow(world: World, move: Migrating): Finding | undefined {
+  const runs = world.now - phaseAt(world, move);
+  if (runs < MOVE_BOUNDS.long) return undefined;
+  const common = { shard: move.source, node: move.sourceNode } as const;
+  const seconds = Math.floor(runs / 1_000);
+  const migration = world.trace(move.id)?.migration;
+  if (migration?.kind === 'unsettled' && migration.waitsFor === 'target') {
+    const message = `${words(move)}: ${move.sourceNode} serves them, and ${move.targetNode}, which may have taken them over before, does not say so`;
+    return { ...common, ...asks(world, move), message, waitingFor: `the answer of ${move.targetNode}` };
+  }
+  const message = `${words(move)}: on their way for ${seconds} s; ${serverSays(world, move)}`;
+  if (runs < Math.max(MOVE_BOUNDS.stalled, MOVE_BOUNDS.stalledTimes * estimate(move)))
+    return { ...common, code: 'MOVE_LONG', severity: 'warning', message, waitingFor: 'the end of it', command: null };
+  return { ...common, code: 'MOVE_STALLED', severity: 'error', ...cure(world, move, message) };
+}
+
+function serverSays(world: World, move: Migrating): string {
+  const source = world.view(move.sourceNode);
+  if (source?.state !== 'up') return `${move.sourceNode} is ${source?.state ?? 'unknown'}`;
+  const { migrating } = source;
+  const job = migrating?.range == null ? 'no job' : `${migrating.state} of ${formatRange(migrating.range)}`;
+  return `${move.sourceNode} says ${job}`;
+}
+
+/** What can be done about it; a job that copies raw cannot be ended from outside. */
+function cure(world: World, move: Migrating, message: string): Pick<Finding, 'message' | 'waitingFor' | 'command'> {
+  const target = world.view(move.targetNode);
+  const waitingFor = 'the end of the job';
+  if (target?.state !== 'up') {
+    const so = `${move.targetNode} is ${target?.state ?? 'unknown'}: its source gives up by itself, 135 s after it began where nothing answers at all`;
+    return { message: `${message}; ${so}`, waitingFor, command: null };
+  }
+  if (move.endedAt !== null) return { message: `${message}; it is being ended`, waitingFor, command: null };
+  const source = world.view(move.sourceNode);
+  const address = nodeOf(world.intended.cluster, move.sourceNode)?.node.address;
+  if (source?.migrateType !== 'redis-command' || address === undefined)
+    return { message: `${message}; it cannot be ended from outside`, waitingFor, command: null };
+  const speed = redisCli(world, address, 'CONFIG SET migrate-speed 0');
+  const so = `copied key by key, it does not end while clients write faster than migrate-speed: lift that (${speed}), or end it and try smaller pieces`;
+  return { message: `${message}; ${so}`, waitingFor, command: kvctl(world, `move retry ${move.id}`) };
+}
+
+function asks(world: World, { id }: Migrating | Held): Pick<Finding, 'code' | 'severity' | 'command'> {
+  const command = kvctl(world, `move settle ${id}`, '--owner', 'source');
+  return { code: 'MOVE_UNDECIDED', severity: 'error', command };
+}
+
+function undecided(world: World, move: Held): Finding {
+  const word = heldWord(world, move);
+  const other = kvctl(world, `move settle ${move.id}`, '--owner', 'target');
+  const so =
+    word === 'silent'
+      ? `${move.targetNode} has not said yet whether it had taken them over`
+      : word === 'forgotten'
+        ? `${move.targetNode} was restarted and does not know whether it had taken them over`
+        : `${move.targetNode} says that it has taken them over, as it said before the move`;
+  const message = `${words(move)}: ${move.sourceNode} died, and ${so}; nobody serves them. The source's copy lacks what the target took if it had; the target's (${other}) is not whole if it had not`;
+  const waitingFor = word === 'silent' ? `the answer of ${move.targetNode}, or an operator` : 'an operator';
+  return { ...asks(world, move), shard: move.target, node: move.targetNode, message, waitingFor };
+}
