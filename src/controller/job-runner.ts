@@ -41,6 +41,8 @@ export class JobRunner {
   readonly #connections = new Set<Connection>();
   /** The tries of moves that are asked for now: what an earlier one still brings is not about them. */
   #wanted: ReadonlySet<string> = new Set();
+  /** Connections that wait for the end of a migration, with the try that they belong to. */
+  readonly #migrating = new Map<Connection, string>();
   #closed = false;
 
   constructor(runtime: Runtime, password: Secret, on: JobHandlers) {
@@ -52,6 +54,8 @@ export class JobRunner {
   run(jobs: Jobs): void {
     for (const chase of jobs.chases) this.#once(`chase ${chase.operation} ${chase.goal}`, () => this.#chase(chase));
     this.#wanted = new Set(jobs.migrates.map(migrateKey));
+    // What an earlier try still waits for may never come.
+    for (const [connection, key] of this.#migrating) if (!this.#wanted.has(key)) connection.close();
     for (const migrate of jobs.migrates) this.#once(migrateKey(migrate), () => this.#migrate(migrate));
     for (const reset of jobs.resets) this.#once(`reset ${reset.node}`, () => this.#reset(reset));
   }
@@ -103,7 +107,15 @@ export class JobRunner {
     const wanted = () => !this.#closed && this.#wanted.has(key);
     return runMigration(job, {
       sleep: (delay) => this.#sleep(delay),
-      with: (address, use) => this.#with(address, use),
+      with: (address, use) =>
+        this.#with(address, async (connection) => {
+          this.#migrating.set(connection, key);
+          try {
+            return await use(connection);
+          } finally {
+            this.#migrating.delete(connection);
+          }
+        }),
       wanted,
       mayAct: () => this.#on.mayAct(),
       report: (migration) => {

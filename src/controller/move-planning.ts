@@ -196,6 +196,7 @@ function queued(
     pace: null,
     beganAt: null,
     failures: 0,
+    tries: 0,
     ending: null,
     phase: 'queued',
     left: range,

@@ -98,6 +98,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
         pace: fc.option(fc.record({ slots: count, ms: count })),
         beganAt: fc.option(count),
         failures: count,
+        tries: count,
         ending: fc.constantFrom('cancel', 'retry', null),
         left: range,
         piece: range,

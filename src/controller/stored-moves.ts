@@ -65,6 +65,7 @@ export function readMove(one: Record<string, unknown>, what: string): Move {
     pace: orNull('pace', readPace),
     beganAt: orNull('beganAt', time),
     failures: own('failures', natural),
+    tries: or('tries', 0, natural),
     ending: orNull('ending', (word, where) => oneOf(word, ENDINGS, where)),
   } as const;
   const left = () => or('left', range, readRange);

@@ -128,6 +128,7 @@ export function movesOfGo(shards: readonly ReadShard[], cluster: Cluster, random
         priority: 0,
         paused: false,
         slotsPerMove: null,
+        tries: 1,
         size: null,
         pace: null,
         beganAt: null,

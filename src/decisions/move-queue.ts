@@ -87,6 +87,9 @@ function turnOf(world: World, move: Queued): Turn {
   const target = shardOf(world.intended.cluster, move.target);
   if (source === undefined || target === undefined) return { kind: 'fail', why: 'one of the shards is gone' };
   if (covers(target.slots, move.left)) return { kind: 'done' };
+  const failedAt = move.failures === 0 ? undefined : (world.trace(move.id)?.phaseAt ?? world.watchingSince);
+  if (failedAt !== undefined && world.now < failedAt + move.failures * MOVE_BOUNDS.retryAfter)
+    return { kind: 'wait', why: () => 'some seconds have passed since it failed' };
   const rest = restOf(move.left, source, target);
   if (rest === undefined) return { kind: 'fail', why: 'the source does not own them' };
   const why = notReady(world, source, target);

@@ -118,7 +118,7 @@ function whileMigrating(world: World, move: Migrating): MoveStep {
   }
   const migrate: Migrate = {
     operation: move.id,
-    attempt: move.failures,
+    attempt: move.tries,
     source,
     target,
     range: move.piece,

@@ -36,6 +36,7 @@ test('a queued move begins: stored before MIGRATE is sent, without a new version
   assert.deepEqual(first(next), {
     ...moveOf('migrating', { range: slots(100, 150) }),
     beganAt: WALL,
+    tries: 1,
     since: WALL,
   });
   assert.equal(next.cluster.version, VERSION);
@@ -82,7 +83,7 @@ test('what the target owns of the beginning is passed over, and counted', () => 
 });
 
 test('migrating: MIGRATE goes out, each try once', () => {
-  const [migrate] = decideMoves(moving(moveOf('migrating', { failures: 1 }), traced({}))).migrates;
+  const [migrate] = decideMoves(moving(moveOf('migrating', { tries: 1 }), traced({}))).migrates;
   assert.deepEqual(
     [migrate?.source.id, migrate?.target.id, migrate?.attempt, migrate?.range, migrate?.resume],
     ['a', 'c', 1, RANGE, false],

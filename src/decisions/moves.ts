@@ -66,7 +66,7 @@ function taken(world: World, move: Queued, turn: Exclude<Turn, { kind: 'wait' }>
 
 function begun(world: World, move: Queued, { source, target, piece, noted }: Turn & { kind: 'begin' }): Proposal {
   const { intended } = world;
-  const record = { ...recordOf(move), beganAt: move.beganAt ?? world.wall };
+  const record = { ...recordOf(move), beganAt: move.beganAt ?? world.wall, tries: move.tries + 1 };
   const ends = { piece, sourceNode: source.master, targetNode: target.master };
   // Slots before the piece are the target's already.
   const left = { from: piece.from, to: move.left.to };

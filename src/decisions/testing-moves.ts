@@ -34,6 +34,7 @@ const common = (range: SlotRange) =>
     pace: null,
     beganAt: null,
     failures: 0,
+    tries: 0,
     ending: null,
   }) as const;
 

@@ -79,6 +79,8 @@ interface MoveRecord {
   readonly beganAt: number | null;
   /** Tries of the present piece that have failed. */
   readonly failures: number;
+  /** Times that MIGRATE was to be sent: the number of the present intent, which no other one has. */
+  readonly tries: number;
   /** What somebody wants of the piece that runs: to end, and then be given up or tried anew. Null: nothing. */
   readonly ending: 'cancel' | 'retry' | null;
 }
@@ -151,6 +153,8 @@ export type ActiveMove = Migrating | Settling | Held | HandingOver;
 export const MOVE_BOUNDS = {
   /** Tries of a piece before its move is given up. */
   attempts: 3,
+  /** Milliseconds from a failed try to the next one, for each that has failed. */
+  retryAfter: 1_000,
   /** Milliseconds that the source waits, once the target knows, for a replica of the target to catch up. */
   replica: 1_000,
   /** Milliseconds after which the rest is told although an end of the move cannot be. */
@@ -192,6 +196,7 @@ export const recordOf = (move: Move): MoveRecord => ({
   pace: move.pace,
   beganAt: move.beganAt,
   failures: move.failures,
+  tries: move.tries,
   ending: move.ending,
 });
 

@@ -1,25 +1,41 @@
 /** What an operator asks for in a random run. */
-import { slotOf } from '../emulator/slots.ts';
 import type { Act } from './faults.ts';
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
-/** Ranges around keys that clients use, so that a move takes data with it. */
-function someRange(stage: Stage, index: number): { from: number; to: number } | undefined {
-  const keys = Array.from({ length: 24 }, (_, i) => slotOf(`c${i % 4}k${Math.floor(i / 4)}`));
-  const { slots } = stage.shard(index);
-  const slot = stage.pick(keys.filter((key) => slots.some((range) => range.from <= key && key <= range.to)));
-  if (slot === undefined) return undefined;
-  const own = slots.find((range) => range.from <= slot && slot <= range.to);
-  const from = Math.max(own?.from ?? slot, slot - Math.floor(stage.between(0, 100)));
-  return { from, to: Math.min(own?.to ?? slot, slot + Math.floor(stage.between(0, 100))) };
-}
-
 async function moveSome(stage: Stage, index: number, slotOnly: boolean): Promise<void> {
-  const range = someRange(stage, index);
+  const range = stage.rangeWithKeys(index, Math.floor(stage.between(0, 100)), Math.floor(stage.between(0, 100)));
   const shards = stage.invariants.cluster?.shards.length ?? 1;
   const target = (index + 1 + Math.floor(stage.between(0, shards - 1))) % shards;
   if (range !== undefined && target !== index) await stage.migrate(target, [range], slotOnly);
+}
+
+/** Several at once, in small pieces, so that they take a while and run side by side. */
+async function planSome(stage: Stage): Promise<void> {
+  const shards = stage.invariants.cluster?.shards.length ?? 1;
+  const moves = [];
+  for (let source = 0; source < shards; source++) {
+    const range = stage.rangeWithKeys(source, Math.floor(stage.between(0, 60)), Math.floor(stage.between(0, 60)));
+    const target = (source + 1 + Math.floor(stage.between(0, shards - 1))) % shards;
+    if (range !== undefined && target !== source) moves.push({ range, source, target });
+  }
+  if (moves.length > 0) await stage.plan(moves, { slotsPerMove: 1 + Math.floor(stage.between(0, 60)) }, 'rebalance');
+}
+
+/** Its pieces take a while: the way between the two masters is long. */
+async function moveSlowly(stage: Stage, index: number): Promise<void> {
+  const shards = stage.invariants.cluster?.shards.length ?? 1;
+  const target = (index + 1) % shards;
+  const range = stage.rangeWithKeys(index, 20, 20);
+  if (range === undefined || target === index) return;
+  stage.slowLink(stage.master(index), stage.master(target), stage.between(20, 400), stage.between(1_000, 8_000));
+  await stage.plan([{ range, source: index, target }]);
+}
+
+async function pauseMoves(stage: Stage): Promise<void> {
+  await stage.changeMoves({ do: 'pause', which: 'all' });
+  await stage.sleep(stage.between(500, 4_000));
+  await stage.changeMoves({ do: 'resume', which: 'all' });
 }
 
 /** An empty node that runs and is in no cluster. */
@@ -53,6 +69,19 @@ async function pauseForAWhile(stage: Stage): Promise<void> {
 export const operatorActs: readonly Act[] = [
   { weight: 12, name: 'switchover', play: async (stage, index) => void (await stage.failover(index)) },
   { weight: 12, name: 'move', play: (stage, index) => moveSome(stage, index, false) },
+  { weight: 5, name: 'plan-moves', play: planSome },
+  { weight: 5, name: 'move-slowly', play: moveSlowly },
+  { weight: 2, name: 'pause-moves', play: pauseMoves },
+  {
+    weight: 3,
+    name: 'cancel-moves',
+    play: async (stage) => void (await stage.changeMoves({ do: 'cancel', which: 'all' })),
+  },
+  {
+    weight: 2,
+    name: 'retry-moves',
+    play: async (stage) => void (await stage.changeMoves({ do: 'retry', which: 'all' })),
+  },
   { weight: 2, name: 'move-slots-only', play: (stage, index) => moveSome(stage, index, true) },
   { weight: 3, name: 'add-node', play: addOne },
   { weight: 3, name: 'remove-node', play: removeOne },

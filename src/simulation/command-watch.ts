@@ -3,6 +3,7 @@ import { CommandReader } from '../emulator/resp-reader.ts';
 import type { ControllerHost } from './controllers.ts';
 import { isPrefix } from './convergence.ts';
 import type { Machine } from './machine.ts';
+import { MoveWatch } from './move-watch.ts';
 import { mastersOf, ownersOf, type SeenCluster } from './record-reading.ts';
 import type { World } from './world.ts';
 
@@ -42,10 +43,12 @@ export class CommandWatch {
   readonly #committed: Committed;
   readonly #told = new Map<string, string>();
   readonly #ownersTold = new Map<number, string>();
+  readonly moves: MoveWatch;
 
   constructor(world: World, committed: Committed) {
     this.#world = world;
     this.#committed = committed;
+    this.moves = new MoveWatch(world, committed);
   }
 
   /** What was told under versions above this one is forgotten with them. */
@@ -116,6 +119,7 @@ export class CommandWatch {
     if (this.#isHeld(id)) this.#committed.break('the ends of a running move hear nothing', where);
     if (Number(machine.core?.cluster.topology.version ?? version) >= version) return;
     this.#inItsOrder(id, version, where);
+    this.moves.told(machine, id, where);
     this.#becomes(machine, id, text, where);
   }
 
@@ -201,6 +205,7 @@ export class CommandWatch {
       (one) => one.kind === 'move' && one.phase === 'migrating' && one.sourceNode === id && one.targetNode === words[3],
     );
     if (stored !== true) this.#committed.break('a move is stored before it is begun', `${words[2]} at ${machine.name}`);
+    this.moves.begins(machine, this.#machineOf(words[3] ?? ''), `${words[2]} at ${machine.name}`);
   }
 }
 

@@ -72,6 +72,9 @@ async function help(stage: Stage): Promise<void> {
   const { world, invariants } = stage;
   const { problems } = world.controller?.status(NAME) ?? { problems: [] };
   for (const line of stage.unconverged()) world.note(`not in order: ${line}`);
+  const { plans, moves } = world.controller?.moves(NAME) ?? { plans: [], moves: [] };
+  for (const { id, phase, waiting_for } of [...plans.flatMap((plan) => plan.moves), ...moves])
+    if (phase !== 'failed') world.note(`move ${id} is ${phase} and waits until ${waiting_for}`);
   for (const { code, message, command } of problems)
     world.note(`reported: ${code}: ${message}; ${command ?? 'no command'}`);
   if (problems.length === 0) invariants.break('what is wrong is told', stage.unconverged().join(', '));
@@ -99,6 +102,9 @@ async function carryOut(stage: Stage, command: string): Promise<void> {
   const [, first, second, third = ''] = words;
   if (first === 'failover') await stage.failover(Number(third), undefined, force);
   else if (first === 'sync') await stage.overwrite();
+  else if (first === 'move' && second === 'settle')
+    await stage.changeMoves({ do: 'settle', move: third, owner: words.includes('target') ? 'target' : 'source' });
+  else if (first === 'move' && second === 'retry') await stage.changeMoves({ do: 'retry', which: { move: third } });
   else if (first === 'resume') await stage.resume();
   else if (first === 'node' && second === 'readmit' && words.includes('--empty')) await stage.acceptEmpty(third);
   else if (first === 'node' && second === 'readmit') await stage.readmit(third, force);

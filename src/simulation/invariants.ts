@@ -107,6 +107,7 @@ export class Invariants implements Observer, Committed {
       this.#newlyProven(before, shard);
     }
     this.#handedOver(before, after);
+    this.commands.moves.committed(before, after);
     const done = (cluster: SeenCluster) => cluster.operations.filter(({ kind }) => kind === 'move').length;
     if (done(after) < done(before)) this.movesFinished += done(before) - done(after);
   }

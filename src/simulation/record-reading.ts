@@ -34,7 +34,11 @@ export interface SeenOperation {
   readonly sourceNode: string;
   readonly targetNode: string;
   readonly slotOnly: boolean;
+  /** What is on its way now; while nothing is, what is left of it. */
   readonly range: SlotRange | undefined;
+  /** Of a hand-over: what a replica of the target must reach; NaN: not known. */
+  readonly goal: number;
+  readonly recovered: boolean;
   readonly source: string;
   readonly target: string;
   readonly plan: string;
@@ -67,7 +71,6 @@ function rangeOf(word: string): SlotRange {
 
 function operation(value: unknown): SeenOperation {
   const one = bag(value);
-  // What is on its way now, else what is left, of all that was asked for.
   const range = bag(one['piece'] ?? one['left'] ?? one['range']);
   return {
     id: text(one['id']),
@@ -80,6 +83,8 @@ function operation(value: unknown): SeenOperation {
     targetNode: text(one['targetNode']),
     slotOnly: one['slotOnly'] === true,
     range: 'from' in range ? { from: number(range['from']), to: number(range['to']) } : undefined,
+    goal: number(one['goal']),
+    recovered: one['recovered'] === true,
     source: text(one['source']),
     target: text(one['target']),
     plan: text(one['plan']),

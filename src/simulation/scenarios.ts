@@ -3,6 +3,8 @@ import type { Scenario } from './run.ts';
 import { candidateScenarios } from './scenarios-candidates.ts';
 import { controlScenarios } from './scenarios-control.ts';
 import { faultScenarios } from './scenarios-faults.ts';
+import { migrationScenarios } from './scenarios-migration.ts';
+import { migrationEndScenarios } from './scenarios-migration-ends.ts';
 import { moveScenarios } from './scenarios-moves.ts';
 import { operationScenarios } from './scenarios-operations.ts';
 import { pushScenarios } from './scenarios-pushes.ts';
@@ -18,6 +20,8 @@ export const scenarios: readonly Scenario[] = [
   ...controlScenarios,
   ...operationScenarios,
   ...moveScenarios,
+  ...migrationScenarios,
+  ...migrationEndScenarios,
 ];
 
 export function scenarioNamed(name: string): Scenario {

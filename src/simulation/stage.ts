@@ -1,9 +1,12 @@
 /** A scenario's hands: faults (`stage-faults.ts`) and what an operator asks of the controller. */
+import type { MovesCommand } from '../controller/move-plane.ts';
+import type { MoveOptions, WantedPlan } from '../controller/move-planning.ts';
 import type { SettingsChange } from '../controller/settings-changes.ts';
+import { orderMoves, planRebalance } from '../decisions/rebalance.ts';
 import type { Reply } from '../kvrocks/resp.ts';
 import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
-import type { SlotRange } from '../topology/slots.ts';
+import { formatRange, type SlotRange } from '../topology/slots.ts';
 import type { Plane } from './controllers.ts';
 import type { Machine } from './machine.ts';
 import type { SeenShard } from './record-reading.ts';
@@ -107,6 +110,50 @@ export class Stage extends StageFaults {
     return this.operate(`migrate ${words} to shard ${target}${slotOnly ? ' slot_only' : ''}`, (plane) =>
       plane.migrate(NAME, { index: target }, ranges, slotOnly, { caller: CALLER }),
     );
+  }
+
+  /** Moves by the places of their shards. */
+  plan(
+    moves: readonly { readonly range: SlotRange; readonly source: number; readonly target: number }[],
+    how: MoveOptions = {},
+    what: WantedPlan['what'] = 'migrate',
+  ): Promise<Ended> {
+    const words = moves.map(({ range, source, target }) => `${formatRange(range)} ${source}>${target}`).join(' ');
+    return this.operate(`plan ${words}`, (plane) => {
+      const wanted = moves.map(({ range, source, target }) => ({
+        range,
+        source: this.shard(source).id,
+        target: this.shard(target).id,
+      }));
+      return plane.startPlan(NAME, { what, moves: wanted }, how, { caller: CALLER });
+    });
+  }
+
+  /** As a planner would have it: every shard owns its share by weight. */
+  rebalance(weights: readonly number[]): Promise<Ended> {
+    return this.operate(`rebalance ${weights.join(' ')}`, (plane) => {
+      const shards = this.invariants.cluster?.shards ?? [];
+      const plan = planRebalance(shards.map(({ id, slots }, i) => ({ id, slots, weight: weights[i] ?? 0 })));
+      if (plan.kind === 'refused') throw new Error(`no plan: ${plan.why}`);
+      const moves = orderMoves(plan.moves).flat();
+      return plane.startPlan(NAME, { what: 'rebalance', moves, fills: plan.fills }, {}, { caller: CALLER });
+    });
+  }
+
+  changeMoves(command: MovesCommand): Promise<Ended> {
+    return this.operate(`moves ${JSON.stringify(command)}`, (plane) =>
+      plane.changeMoves(NAME, command, { caller: CALLER }),
+    );
+  }
+
+  /** A range around a key that clients have written, so that a move takes data with it; undefined: there is none. */
+  rangeWithKeys(index: number, before: number, behind: number): SlotRange | undefined {
+    const { slots } = this.shard(index);
+    const written = [...new Set(this.world.traffic.acknowledged.map(({ slot }) => slot))];
+    const slot = this.pick(written.filter((one) => slots.some(({ from, to }) => from <= one && one <= to)));
+    const own = slots.find(({ from, to }) => from <= (slot ?? -1) && (slot ?? -1) <= to);
+    if (slot === undefined || own === undefined) return undefined;
+    return { from: Math.max(own.from, slot - before), to: Math.min(own.to, slot + behind) };
   }
 
   addNode(index: number, machine: Machine): Promise<Ended> {
