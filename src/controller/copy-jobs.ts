@@ -64,6 +64,8 @@ export interface CopyHandlers {
   progress(node: NodeId, kind: CopyJob['kind'], done: number, of: number): void;
   /** Given up: to be asked for again. */
   failed(node: NodeId, kind: CopyJob['kind'], why: string): void;
+  /** Leadership surely holds for a while longer. */
+  mayAct(): boolean;
   /** Over the connection of this number, on which the node was fenced; undefined when that is gone. */
   use<T>(node: NodeId, connection: number, work: (connection: Connection) => Promise<T>): Promise<T | undefined>;
 }
@@ -211,8 +213,9 @@ export class CopyJobs {
       this.#asking(job.master, async (master) => {
         const process = await processOf(fenced);
         const sha = shaOf(job.marker);
-        if (!answered(await fenced.ask(scriptExists(sha), REPLY_TIMEOUT)))
-          answered(await fenced.ask(scriptLoad(scriptOf(job.marker)), REPLY_TIMEOUT));
+        const marked = answered(await fenced.ask(scriptExists(sha), REPLY_TIMEOUT));
+        if (!this.#on.mayAct()) throw new JobFailed('leadership may have run out');
+        if (!marked) answered(await fenced.ask(scriptLoad(scriptOf(job.marker)), REPLY_TIMEOUT));
         // Only what was there can be gone.
         if (!answered(await fenced.ask(scriptExists(sha), REPLY_TIMEOUT)))
           throw new JobFailed('it does not keep the marker');
@@ -249,7 +252,7 @@ export class CopyJobs {
       const goal = (await sequenceOf(master)) + margin;
       const from = await sequenceOf(fenced);
       for (let at = from; at < goal; at = await sequenceOf(fenced)) {
-        if (this.#closed) throw new JobFailed('the controller is being stopped');
+        if (this.#closed || !this.#on.mayAct()) throw new JobFailed('leadership may have run out');
         progress(at - from, goal - from);
         await steps(goal - at);
         if ((await sequenceOf(fenced)) <= at) throw new JobFailed('its number does not rise');

@@ -56,6 +56,7 @@ export class NodeWork {
           log.warn({ node, kind, why }, 'a job about a node was given up and is tried again');
           on.seen();
         },
+        mayAct: () => context.mayAct(),
         use: (node, connection, work) => on.use(node, connection, work),
       },
     );
