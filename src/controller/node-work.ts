@@ -48,7 +48,7 @@ export class NodeWork {
       { runtime, namespace, cluster: name, password, ...(context.copying ?? NO_MEANS) },
       {
         found: (node, kind, of, answer) => {
-          this.#found.learn(node, kind, of, answer);
+          this.#found.learn(node, kind, of, answer, runtime.clock.now());
           on.seen();
         },
         progress: (node, kind, done, of) => this.#found.progress(node, kind, done, of),

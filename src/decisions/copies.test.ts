@@ -4,8 +4,9 @@ import { brokenPromises } from '../checks/promises.ts';
 import type { Intended } from '../operations/intended.ts';
 import { type Copy, withNode, withShard } from '../topology/cluster.ts';
 import { partiesOf } from './comparing.ts';
-import { copyJobs, courseOf } from './copies.ts';
+import { courseOf } from './copies.ts';
 import { copyFinding } from './copy-findings.ts';
+import { copyJobs } from './copy-steps.ts';
 import { decideDrift } from './drift.ts';
 import type { Check, Raise, Raised, Save, Saved } from './jobs.ts';
 import { decideRejoins } from './rejoin.ts';
@@ -138,8 +139,15 @@ test('nothing of it is data: nothing is told, and it goes on', () => {
 
 test('what it alone holds cannot be saved: it is kept, and an operator is told the command', () => {
   const seen = withCopy(parted(), 'a', COPY);
-  const full = answered(seen, saveOf(seen), 'save', { kind: 'refused', why: 'ENOSPC: no space left on device' });
+  const why = 'ENOSPC: no space left on device';
+  const full = answered(seen, saveOf(seen), 'save', { kind: 'refused', why, mayPass: true });
   assert.equal(words(full), 'operator by force');
+  const later = { ...full, now: NOW + 31_000 };
+  assert.equal(words(seeing(later, 'a', { askedAt: later.now - 50 })), 'save', 'there may be room again');
+  // Its fence ends with the connection: no version is spent on another one before.
+  const unheld = carrying(full, 'a', { fenceHolds: false });
+  assert.equal(words(unheld), 'operator by force');
+  assert.equal(decideDrift(unheld, false), undefined);
   assert.equal(decideRejoins(full), undefined);
   const finding = copyFinding(full, shardAt(full), nodeAt(full, 'a'));
   assert.deepEqual(

@@ -6,7 +6,7 @@ import { type Attach, type Node, newestEntry, type Shard, withNode, withShard } 
 import type { NodeId, Sequence } from '../topology/ids.ts';
 import { compared, leads } from './comparing.ts';
 import { confirmed, unfitForAttach } from './confirming.ts';
-import { stepCopy } from './copies.ts';
+import { stepCopy } from './copy-steps.ts';
 import { carries } from './seen.ts';
 import { wayBack } from './way-back.ts';
 import type { Happening, NodeView, Proposal, World } from './world.ts';
