@@ -23,7 +23,7 @@ import { type Connection, openConnection } from '../kvrocks/connection.ts';
 import type { Outcome } from '../kvrocks/question.ts';
 import type { Duration, Runtime } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
-import type { ServerProcess } from '../topology/cluster.ts';
+import { type ServerProcess, sameProcess } from '../topology/cluster.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
 import { compareLogs } from './log-compare.ts';
 import { JobFailed, LogReader } from './log-reader.ts';
@@ -79,8 +79,6 @@ const REPLY_TIMEOUT: Duration = 10_000;
 const RATE_OVER: Duration = 400;
 const RAISES = 5;
 const MOST_DOUBLINGS = 6;
-/** A process began when it says, and a little. */
-const SAME_START = 1_500;
 
 const scriptOf = (marker: string): string => `return '${marker}'`;
 const shaOf = (marker: string): string => createHash('sha1').update(scriptOf(marker), 'latin1').digest('hex');
@@ -271,10 +269,7 @@ export class CopyJobs {
       const read = answered(await connection.ask(infoReplication()));
       if (read.role !== 'slave' || read.link !== 'up' || read.syncInProgress) throw new JobFailed('its link is not up');
       const there = answered(await connection.ask(scriptExists(shaOf(job.marker))));
-      const same =
-        job.process !== null &&
-        job.process.id === process.id &&
-        Math.abs(job.process.startedAt - process.startedAt) <= SAME_START;
+      const same = job.process !== null && sameProcess(job.process, process);
       return { sequence: read.sequence, found: there ? 'not-whole' : same ? 'whole' : 'restarted' };
     });
   }

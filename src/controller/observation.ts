@@ -9,6 +9,7 @@ import type { ProbeRecord } from '../kvrocks/probe-record.ts';
 import type { ConnectionEnd } from '../kvrocks/question.ts';
 import type { Duration, Instant } from '../runtime/runtime.ts';
 import type { Address } from '../topology/address.ts';
+import type { ServerProcess } from '../topology/cluster.ts';
 import type { NodeId, Sequence, Version } from '../topology/ids.ts';
 
 export interface Learned {
@@ -17,6 +18,7 @@ export interface Learned {
   readonly rsid?: boolean | null;
   readonly dangers?: NodeView['dangers'];
   readonly serverVersion?: string;
+  readonly process?: ServerProcess;
 }
 
 const endWords: Record<ConnectionEnd['kind'], string> = {
@@ -84,6 +86,7 @@ export class NodeWatch implements NodeView {
   rsid: boolean | null = null;
   dangers: NodeView['dangers'] = [];
   serverVersion: string | null = null;
+  process: ServerProcess | null = null;
   migrating: JobLine | null = null;
   importing: JobLine | null = null;
   latency: Duration | null = null;
@@ -293,6 +296,7 @@ export class NodeWatch implements NodeView {
     if (learned.rsid !== undefined) this.rsid = learned.rsid;
     if (learned.dangers !== undefined) this.dangers = learned.dangers;
     if (learned.serverVersion !== undefined) this.serverVersion = learned.serverVersion;
+    if (learned.process !== undefined) this.process = learned.process;
   }
 
   fence(told: Told): void {

@@ -230,7 +230,8 @@ export class Outbox {
       line.connection.ask(nodeSettings()),
     ]);
     if (server.kind === 'reply') {
-      this.#on.learned({ serverVersion: server.value.versionText });
+      const { versionText, processId, startedAt } = server.value;
+      this.#on.learned({ serverVersion: versionText, process: { id: processId, startedAt: startedAt ?? 0 } });
       if (isAtLeast(server.value.version, 2, 15) !== false) this.#pushTimeout = PUSH_TIMEOUT_FROM_2_15;
     }
     if (settings.kind === 'reply') {

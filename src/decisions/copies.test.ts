@@ -309,8 +309,34 @@ test('the marker is gone: it was copied whole, and is proven under the present m
   const { next, kinds } = committed(answered(seen, checkOf(seen), 'check', { sequence: 1_290, found: 'whole' }));
   assert.deepEqual(kinds, ['node.proven']);
   const { proof, copy, attaching, highest } = nodeAt(next, 'a');
-  assert.deepEqual([proof, copy, attaching, highest], [{ entry: 5, how: 'copied' }, null, null, 1_290]);
+  const expected = { entry: 5, how: 'copied', process: ATTACHED.process };
+  assert.deepEqual([proof, copy, attaching, highest], [expected, null, null, 1_290]);
   assert.equal(next.cluster.version, VERSION);
+});
+
+/** Proven by its copy in the process of `ATTACHED`, and seen in the one that began then. */
+function startedAt(startedAt: number): World {
+  const seen = world('b master 1300 | a replica 1300 linked', REPLACED);
+  const proof = { entry: 5, how: 'copied', process: { id: 7, startedAt: 1 } } as const;
+  const cluster = withShard(seen.intended.cluster, 's0', (shard) =>
+    withNode(shard, 'a', (node) => ({ ...node, proof })),
+  );
+  return seeing(after(seen, { ...seen.intended, cluster }), 'a', { process: { id: 7, startedAt } });
+}
+
+test('the process that was copied whole is proven by that; a later one may have lost the copy, and its log is asked', () => {
+  assert.equal(words(startedAt(1)), 'fine');
+  assert.equal(words(startedAt(60_000)), 'compare');
+});
+
+test('copied whole and started anew: its log proves it for good, or takes it away again', () => {
+  const seen = startedAt(60_000);
+  const same = committed(logSays(seen, 'a', null, { kind: 'same', last: 1_300 })).next;
+  assert.deepEqual(nodeAt(same, 'a').proof, { entry: 5, how: 'log' });
+  const other = committed(logSays(seen, 'a', null, { kind: 'parted', at: 1_001, last: 1_020 })).next;
+  assert.deepEqual([nodeAt(other, 'a').membership, nodeAt(other, 'a').proof], ['away', null]);
+  const untold = logSays(seen, 'a', null, { kind: 'untellable', why: 'no log' });
+  assert.equal(words(untold), 'fine');
 });
 
 test('the marker is still there: it lied; away, with another marker and twice the margin', () => {

@@ -32,7 +32,7 @@
  *   told, not proven           asks for the marker; the process it must be in is stored with the attach
  */
 import { switchoverOf } from '../operations/intended.ts';
-import type { Copy, Node, Shard } from '../topology/cluster.ts';
+import { type Copy, type Node, type Proof, type Shard, sameProcess } from '../topology/cluster.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
 import { answerTo, compareOf, leads, partiesOf } from './comparing.ts';
 import { doubtOf } from './confirming.ts';
@@ -134,6 +134,10 @@ function follows(world: World, shard: Shard, node: Node): Course {
     // Nobody can tell: it is judged by its number alone.
     return course.kind === 'parted' && course.why !== '' ? FINE : course;
   }
+  if (node.proof !== null && startedSinceCopied(node.proof, view)) {
+    const course = ask(world, shard, node, null, view.sequence);
+    return course.kind === 'parted' && course.why !== '' ? FINE : course;
+  }
   if (node.proof !== null || node.attaching !== null) return FINE;
   const course = ask(world, shard, node, null, view.sequence);
   // It would be copied at the price of one that may be good, and nothing could be saved first.
@@ -141,6 +145,10 @@ function follows(world: World, shard: Shard, node: Node): Course {
     ? { kind: 'operator', why: `nothing proves that it holds what its master does: ${course.why}`, force: true }
     : course;
 }
+
+/** It may have lost its copy with its power, and what it held before may be within its master's numbers. */
+export const startedSinceCopied = (proof: Proof, view: NodeView): boolean =>
+  proof.process !== undefined && view.process !== null && !sameProcess(proof.process, view.process);
 
 /** Whoever is copied comes first, then the first that is ready. */
 function myTurn(world: World, shard: Shard, node: Node): Course | undefined {

@@ -62,7 +62,8 @@ export function stepCopy(world: World, shard: Shard, node: Node): CopyStep | und
       };
     }
     case 'whole': {
-      const proof = { entry: newestEntry(shard).version, how: 'copied' } as const;
+      const process = copy?.process == null ? {} : { process: copy.process };
+      const proof = { entry: newestEntry(shard).version, how: 'copied', ...process } as const;
       return {
         shard: change({ proof, attaching: null, copy: null, highest: course.sequence }),
         event: { ...about, kind: 'node.proven', message: `${node.id} follows ${shard.master}, proven: copied` },

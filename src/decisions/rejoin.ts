@@ -6,6 +6,7 @@ import { type Attach, type Node, newestEntry, type Shard, withNode, withShard } 
 import type { NodeId, Sequence } from '../topology/ids.ts';
 import { compared, leads } from './comparing.ts';
 import { confirmed, unfitForAttach } from './confirming.ts';
+import { startedSinceCopied } from './copies.ts';
 import { stepCopy } from './copy-steps.ts';
 import { carries } from './seen.ts';
 import { wayBack } from './way-back.ts';
@@ -80,6 +81,8 @@ function stepMember(world: World, shard: Shard, node: Node): Step | undefined {
   if (answer.kind === 'yes' && node.attaching !== null) return proven(shard, node, node.attaching, view.sequence);
   if (node.attaching === null && node.proof === null && compared(world, shard, node, null)?.kind === 'same')
     return proven(shard, node, 'log', view.sequence);
+  const anew = node.proof !== null && startedSinceCopied(node.proof, view);
+  if (anew && compared(world, shard, node, null)?.kind === 'same') return proven(shard, node, 'log', view.sequence);
   if (
     node.attaching === null &&
     node.proof !== null &&

@@ -154,6 +154,7 @@ const unseen = (id: string, highest = 0): NodeView => ({
   rsid: null,
   dangers: [],
   serverVersion: null,
+  process: null,
   migrating: null,
   importing: null,
 });

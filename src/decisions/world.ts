@@ -7,7 +7,7 @@ import type { Intended, OperationId } from '../operations/intended.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
 import type { Instant } from '../runtime/runtime.ts';
 import type { Address } from '../topology/address.ts';
-import type { Shard } from '../topology/cluster.ts';
+import type { ServerProcess, Shard } from '../topology/cluster.ts';
 import type { NodeId, Sequence, ShardId, Version } from '../topology/ids.ts';
 import type { SlotRange } from '../topology/slots.ts';
 import type { Found } from './jobs.ts';
@@ -124,6 +124,8 @@ export interface NodeView {
   /** Settings that endanger it, in words, each with the command that mends it. */
   readonly dangers: readonly { readonly what: string; readonly command: string | null }[];
   readonly serverVersion: string | null;
+  /** The process that answers, as it was read last. */
+  readonly process: ServerProcess | null;
   readonly migrating: JobLine | null;
   readonly importing: JobLine | null;
 }

@@ -143,10 +143,11 @@ export const copyScenarios: readonly Scenario[] = [
     async play(stage) {
       const { old } = await partMaster(stage, 10);
       stage.heal(old);
+      stage.slowLink(stage.master(0), old, 300, 10_000);
       await stage.until(() => old.core?.isSlave === true, 12_000);
-      await stage.sleep(stage.between(0, 60));
-      // Marker and raised number may be among what it loses.
-      stage.losePower(old, stage.between(0, 2_000), stage.between(0, 2_000), stage.between(20, 2_000));
+      await stage.sleep(stage.between(0, 1_500));
+      // It may lose the marker and its raised number with its last writes, and keep what it was told.
+      stage.losePower(old, stage.between(0, 4_000), stage.between(0, 500), stage.between(20, 2_000));
       await stage.sleep(2_500);
       await isBack(stage, 25_000);
     },
@@ -167,8 +168,10 @@ export const copyScenarios: readonly Scenario[] = [
         if (!over) stage.world.loop.after(1, count);
       };
       count();
-      stage.heal(first.old);
-      stage.heal(second.old);
+      for (const { old } of [first, second]) {
+        stage.slowLink(stage.master(0), old, 100, 10_000);
+        stage.heal(old);
+      }
       await isBack(stage, 25_000);
       over = true;
       stage.expect(most === 1, `${most} were copied at once`);
