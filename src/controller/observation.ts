@@ -262,6 +262,7 @@ export class NodeWatch implements NodeView {
     this.failedAskedAt = Math.max(this.failedAskedAt, begunAt);
     if (!ended) this.timeouts++;
     this.myId = null;
+    this.process = null;
     this.#unidentified = null;
     const detail = why.kind === 'other' ? `: ${why.code}` : '';
     // The end of a connection says nothing yet of the next one, which is tried at once.

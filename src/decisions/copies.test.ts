@@ -9,6 +9,8 @@ import { copyFinding } from './copy-findings.ts';
 import { copyJobs } from './copy-steps.ts';
 import { decideDrift } from './drift.ts';
 import type { Check, Raise, Raised, Save, Saved } from './jobs.ts';
+import { lostData } from './liveness.ts';
+import { choosePromotion } from './promotion.ts';
 import { decideRejoins } from './rejoin.ts';
 import { wants } from './telling.ts';
 import {
@@ -327,6 +329,18 @@ function startedAt(startedAt: number): World {
 test('the process that was copied whole is proven by that; a later one may have lost the copy, and its log is asked', () => {
   assert.equal(words(startedAt(1)), 'fine');
   assert.equal(words(startedAt(60_000)), 'compare');
+});
+
+test('copied whole and perhaps started anew: no candidate, and no measure of its master, until its log was compared', () => {
+  const dead = (since: number) => seeing(startedAt(since), 'b', { state: 'refused', brokeAt: NOW - 5_000 });
+  const refusals = (seen: World) =>
+    choosePromotion(seen, shardAt(seen), { askedSince: NOW - 5_000, force: true, linked: false }).judged[0]?.refusals;
+  assert.deepEqual(refusals(dead(1)), []);
+  assert.match(refusals(dead(60_000))?.join() ?? '', /started anew since it was copied whole/);
+  assert.match(refusals(seeing(dead(1), 'a', { process: null }))?.join() ?? '', /started anew/);
+  const beyond = (since: number) =>
+    lostData(seeing(startedAt(since), 'a', { sequence: 1_350, answeredAt: NOW - 1_000 }), shardAt(startedAt(since)));
+  assert.deepEqual([beyond(1), beyond(60_000)], [true, false]);
 });
 
 test('copied whole and started anew: its log proves it for good, or takes it away again', () => {

@@ -32,12 +32,12 @@
  *   told, not proven           asks for the marker; the process it must be in is stored with the attach
  */
 import { switchoverOf } from '../operations/intended.ts';
-import { type Copy, type Node, type Proof, type Shard, sameProcess } from '../topology/cluster.ts';
+import type { Copy, Node, Shard } from '../topology/cluster.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
 import { answerTo, compareOf, leads, partiesOf } from './comparing.ts';
 import { doubtOf } from './confirming.ts';
 import { type Check, type CopyJob, copyJobSubject, type Raise, type Raised, type Save } from './jobs.ts';
-import { carries } from './seen.ts';
+import { carries, startedSinceCopied } from './seen.ts';
 import { commonWith, LOOKED_BACK, rsidOnBoth, wayBack } from './way-back.ts';
 import type { Happening, NodeView, World } from './world.ts';
 
@@ -145,10 +145,6 @@ function follows(world: World, shard: Shard, node: Node): Course {
     ? { kind: 'operator', why: `nothing proves that it holds what its master does: ${course.why}`, force: true }
     : course;
 }
-
-/** It may have lost its copy with its power, and what it held before may be within its master's numbers. */
-export const startedSinceCopied = (proof: Proof, view: NodeView): boolean =>
-  proof.process !== undefined && view.process !== null && !sameProcess(proof.process, view.process);
 
 /** Whoever is copied comes first, then the first that is ready. */
 function myTurn(world: World, shard: Shard, node: Node): Course | undefined {
