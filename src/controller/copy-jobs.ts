@@ -23,7 +23,7 @@ import { type Connection, openConnection } from '../kvrocks/connection.ts';
 import type { Outcome } from '../kvrocks/question.ts';
 import type { Duration, Runtime } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
-import type { ServerProcess } from '../topology/cluster.ts';
+import { type ServerProcess, sameProcess } from '../topology/cluster.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
 import { compareLogs } from './log-compare.ts';
 import { JobFailed, LogReader } from './log-reader.ts';
@@ -64,6 +64,8 @@ export interface CopyHandlers {
   progress(node: NodeId, kind: CopyJob['kind'], done: number, of: number): void;
   /** Given up: to be asked for again. */
   failed(node: NodeId, kind: CopyJob['kind'], why: string): void;
+  /** Leadership surely holds for a while longer. */
+  mayAct(): boolean;
   /** Over the connection of this number, on which the node was fenced; undefined when that is gone. */
   use<T>(node: NodeId, connection: number, work: (connection: Connection) => Promise<T>): Promise<T | undefined>;
 }
@@ -77,8 +79,6 @@ const REPLY_TIMEOUT: Duration = 10_000;
 const RATE_OVER: Duration = 400;
 const RAISES = 5;
 const MOST_DOUBLINGS = 6;
-/** A process began when it says, and a little. */
-const SAME_START = 1_500;
 
 const scriptOf = (marker: string): string => `return '${marker}'`;
 const shaOf = (marker: string): string => createHash('sha1').update(scriptOf(marker), 'latin1').digest('hex');
@@ -211,8 +211,9 @@ export class CopyJobs {
       this.#asking(job.master, async (master) => {
         const process = await processOf(fenced);
         const sha = shaOf(job.marker);
-        if (!answered(await fenced.ask(scriptExists(sha), REPLY_TIMEOUT)))
-          answered(await fenced.ask(scriptLoad(scriptOf(job.marker)), REPLY_TIMEOUT));
+        const marked = answered(await fenced.ask(scriptExists(sha), REPLY_TIMEOUT));
+        if (!this.#on.mayAct()) throw new JobFailed('leadership may have run out');
+        if (!marked) answered(await fenced.ask(scriptLoad(scriptOf(job.marker)), REPLY_TIMEOUT));
         // Only what was there can be gone.
         if (!answered(await fenced.ask(scriptExists(sha), REPLY_TIMEOUT)))
           throw new JobFailed('it does not keep the marker');
@@ -249,7 +250,7 @@ export class CopyJobs {
       const goal = (await sequenceOf(master)) + margin;
       const from = await sequenceOf(fenced);
       for (let at = from; at < goal; at = await sequenceOf(fenced)) {
-        if (this.#closed) throw new JobFailed('the controller is being stopped');
+        if (this.#closed || !this.#on.mayAct()) throw new JobFailed('leadership may have run out');
         progress(at - from, goal - from);
         await steps(goal - at);
         if ((await sequenceOf(fenced)) <= at) throw new JobFailed('its number does not rise');
@@ -268,10 +269,7 @@ export class CopyJobs {
       const read = answered(await connection.ask(infoReplication()));
       if (read.role !== 'slave' || read.link !== 'up' || read.syncInProgress) throw new JobFailed('its link is not up');
       const there = answered(await connection.ask(scriptExists(shaOf(job.marker))));
-      const same =
-        job.process !== null &&
-        job.process.id === process.id &&
-        Math.abs(job.process.startedAt - process.startedAt) <= SAME_START;
+      const same = job.process !== null && sameProcess(job.process, process);
       return { sequence: read.sequence, found: there ? 'not-whole' : same ? 'whole' : 'restarted' };
     });
   }

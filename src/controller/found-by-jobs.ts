@@ -1,5 +1,6 @@
 /** What jobs have found out about the nodes of a cluster: the newest answer of each kind. A successor begins without. */
 import type { CopyAnswers, CopyJob, Found } from '../decisions/jobs.ts';
+import type { Instant } from '../runtime/runtime.ts';
 import type { NodeId } from '../topology/ids.ts';
 
 export class FoundByJobs {
@@ -9,8 +10,9 @@ export class FoundByJobs {
     return this.#found.get(node);
   }
 
-  learn<K extends keyof CopyAnswers>(node: NodeId, kind: K, of: string, answer: CopyAnswers[K]): void {
-    this.#found.set(node, { answers: { ...this.#found.get(node)?.answers, [kind]: { of, answer } }, progress: null });
+  learn<K extends keyof CopyAnswers>(node: NodeId, kind: K, of: string, answer: CopyAnswers[K], at: Instant): void {
+    const answers = { ...this.#found.get(node)?.answers, [kind]: { of, answer, at } };
+    this.#found.set(node, { answers, progress: null });
   }
 
   progress(node: NodeId, kind: CopyJob['kind'], done: number, of: number): void {

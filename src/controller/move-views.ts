@@ -60,7 +60,7 @@ const perSecond = ({ slots, ms }: Pace): number => (slots * 1_000) / ms;
 const timeFor = (slots: number, rate: number | null): Duration | null =>
   slots === 0 ? 0 : rate === null || rate === 0 ? null : Math.round((slots * 1_000) / rate);
 
-export function moveProgress(world: World, move: Move, waitsFor: string | undefined): MoveProgress {
+function moveProgress(world: World, move: Move, waitsFor: string | undefined): MoveProgress {
   const slots = slotCount([move.range]);
   const moved = movedSlots(move);
   const rate = move.pace === null ? null : perSecond(move.pace);

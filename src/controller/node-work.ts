@@ -48,7 +48,7 @@ export class NodeWork {
       { runtime, namespace, cluster: name, password, ...(context.copying ?? NO_MEANS) },
       {
         found: (node, kind, of, answer) => {
-          this.#found.learn(node, kind, of, answer);
+          this.#found.learn(node, kind, of, answer, runtime.clock.now());
           on.seen();
         },
         progress: (node, kind, done, of) => this.#found.progress(node, kind, done, of),
@@ -56,6 +56,7 @@ export class NodeWork {
           log.warn({ node, kind, why }, 'a job about a node was given up and is tried again');
           on.seen();
         },
+        mayAct: () => context.mayAct(),
         use: (node, connection, work) => on.use(node, connection, work),
       },
     );

@@ -27,7 +27,8 @@ const count = fc.nat(1_000_000);
 const word = fc.string({ maxLength: 12 });
 const id = fc.stringMatching(/^[a-z0-9]{6}$/);
 const how = fc.constantFrom('master', 'empty', 'within', 'copied', 'log', 'trust');
-const proof = fc.option(fc.record({ entry: count, how }));
+const process = fc.record({ id: count, startedAt: count });
+const proof = fc.option(fc.record({ entry: count, how, process }, { requiredKeys: ['entry', 'how'] }));
 const attaching = fc.option(fc.constantFrom('empty', 'within', 'log', 'copied'));
 const address = fc.record({
   host: fc.constantFrom('10.0.0.1', '::1', 'kv-1.internal'),
@@ -56,7 +57,7 @@ const node: fc.Arbitrary<Node> = fc.record({
       force: fc.boolean(),
       by: word,
       failures: count,
-      process: fc.option(fc.record({ id: count, startedAt: count })),
+      process: fc.option(process),
     }),
   ),
 });

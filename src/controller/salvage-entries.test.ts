@@ -2,19 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LogEntry, LoggedCommand } from '../kvrocks/commands/poll-updates.ts';
 import { keysOfCommand, type ToldEntry, tell } from './salvage-entries.ts';
-import { logSource } from './testing-logs.ts';
-
-const length = (text: string): string => String.fromCharCode(text.length);
-
-/** As the server writes it: a note, then each key in the metadata. */
-function batch(sequence: number, keys: readonly string[], notes = 1): LogEntry {
-  const note = `\x03${length('1')}1`.repeat(notes);
-  const records = keys.map((key) => {
-    const stored = `\x0b__namespace\x00\x01${key}`;
-    return `\x05\x01${length(stored)}${stored}\x01v`;
-  });
-  return { sequence, count: keys.length, bytes: `${'\0'.repeat(12)}${note}${records.join('')}` };
-}
+import { batchOf, logSource } from './testing-logs.ts';
 
 const set = (key: string, namespace = 'default'): LoggedCommand => ({ namespace, args: ['SET', key, 'v'] });
 
@@ -31,7 +19,7 @@ const keysTold = (all: readonly ToldEntry[]) =>
   all.map(({ commands }) => commands?.map((command) => keysOfCommand(command).join(' ')) ?? null);
 
 test('commands are dealt out to the entries by their keys, in one question', async () => {
-  const entries = [batch(1, ['a']), batch(2, ['b', 'c']), batch(4, ['d'])];
+  const entries = [batchOf(1, ['a']), batchOf(2, ['b', 'c']), batchOf(4, ['d'])];
   const { all, singles } = await told(entries, ({ sequence }) =>
     sequence === 1 ? [set('a')] : sequence === 2 ? [set('b'), set('c')] : [set('d')],
   );
@@ -40,7 +28,7 @@ test('commands are dealt out to the entries by their keys, in one question', asy
 });
 
 test('an entry that is not told as a command has none, and its neighbours keep theirs', async () => {
-  const { all } = await told([batch(1, ['a']), batch(2, ['b']), batch(3, ['c'])], ({ sequence }) =>
+  const { all } = await told([batchOf(1, ['a']), batchOf(2, ['b']), batchOf(3, ['c'])], ({ sequence }) =>
     sequence === 2 ? [] : [set(sequence === 1 ? 'a' : 'c')],
   );
   assert.deepEqual(keysTold(all), [['a'], [], ['c']]);
@@ -48,7 +36,7 @@ test('an entry that is not told as a command has none, and its neighbours keep t
 
 test('one key again and again, a command each: they are told apart by their number', async () => {
   const { all, singles } = await told(
-    [1, 2, 3].map((at) => batch(at, ['n'])),
+    [1, 2, 3].map((at) => batchOf(at, ['n'])),
     () => [set('n')],
   );
   assert.deepEqual(keysTold(all), [['n'], ['n'], ['n']]);
@@ -57,7 +45,7 @@ test('one key again and again, a command each: they are told apart by their numb
 
 test('one key again and again, and one of them is not told: asked one by one which it is', async () => {
   const { all, singles } = await told(
-    [1, 2, 3].map((at) => batch(at, ['n'])),
+    [1, 2, 3].map((at) => batchOf(at, ['n'])),
     ({ sequence }) => (sequence === 2 ? [] : [set('n')]),
   );
   assert.deepEqual(keysTold(all), [['n'], [], ['n']]);
@@ -66,7 +54,7 @@ test('one key again and again, and one of them is not told: asked one by one whi
 
 test('too many to be asked one by one: their commands stand with the last of them', async () => {
   const { all } = await told(
-    [1, 2, 3].map((at) => batch(at, ['n'])),
+    [1, 2, 3].map((at) => batchOf(at, ['n'])),
     ({ sequence }) => (sequence === 2 ? [] : [set('n')]),
     0,
   );
@@ -81,7 +69,7 @@ test('entries that say nothing of themselves, too many to be asked one by one: n
 });
 
 test('a stream among them: the server tells those first, so each is asked for by itself', async () => {
-  const { all } = await told([batch(1, ['a']), batch(2, ['st'])], ({ sequence }) =>
+  const { all } = await told([batchOf(1, ['a']), batchOf(2, ['st'])], ({ sequence }) =>
     sequence === 1 ? [set('a')] : [{ namespace: '', args: ['XADD', 'st', '1-1', 'f', 'v'] }],
   );
   assert.deepEqual(keysTold(all), [['a'], ['st']]);
@@ -89,7 +77,9 @@ test('a stream among them: the server tells those first, so each is asked for by
 
 test('bytes that say nothing: each is asked for by itself', async () => {
   const strange = { sequence: 2, count: 1, bytes: 'no batch' };
-  const { all, singles } = await told([batch(1, ['a']), strange], ({ sequence }) => [set(sequence === 1 ? 'a' : 'b')]);
+  const { all, singles } = await told([batchOf(1, ['a']), strange], ({ sequence }) => [
+    set(sequence === 1 ? 'a' : 'b'),
+  ]);
   assert.deepEqual(keysTold(all), [['a'], ['b']]);
   assert.deepEqual(singles, [1, 2]);
 });

@@ -43,7 +43,7 @@ interface Means {
 }
 
 /** What the shard has written of the saved keys since it parted from the node; read on as it goes on. */
-class WrittenSince {
+export class WrittenSince {
   readonly #reader: EntrySource & CommandSource;
   readonly #keys: ReadonlySet<string>;
   readonly #clock: { now(): Instant };

@@ -33,7 +33,7 @@ export async function saveAlone(sources: Sources, job: Save, head: SalvageHead):
     return await saveFrom(sources, job, start, file);
   } catch (error) {
     await file.abandon();
-    if (error instanceof ShelfError) return { kind: 'refused', why: error.message };
+    if (error instanceof ShelfError) return { kind: 'refused', why: error.message, mayPass: true };
     throw error;
   }
 }

@@ -64,7 +64,12 @@ const PROOFS = ['master', 'empty', 'within', 'copied', 'log', 'trust'] as const;
 
 function readProof(value: unknown, what: string): Proof {
   const proof = object(value, what);
-  return { entry: natural(proof['entry'], `${what}.entry`), how: oneOf(proof['how'], PROOFS, `${what}.how`) };
+  const process = proof['process'] === undefined ? {} : { process: readProcess(proof['process'], `${what}.process`) };
+  return {
+    entry: natural(proof['entry'], `${what}.entry`),
+    how: oneOf(proof['how'], PROOFS, `${what}.how`),
+    ...process,
+  };
 }
 
 function readCopy(value: unknown, what: string): Copy {

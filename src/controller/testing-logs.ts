@@ -62,3 +62,15 @@ export function logSource(log: Log, piece = 1_000): LogSource {
     },
   };
 }
+
+const length = (text: string): string => String.fromCharCode(text.length);
+
+/** An entry as the server writes it: a note for each command, then each key in the metadata. */
+export function batchOf(sequence: number, keys: readonly string[], notes = 1): LogEntry {
+  const note = `\x03${length('1')}1`.repeat(notes);
+  const records = keys.map((key) => {
+    const stored = `\x0b__namespace\x00\x01${key}`;
+    return `\x05\x01${length(stored)}${stored}\x01v`;
+  });
+  return { sequence, count: keys.length, bytes: `${'\0'.repeat(12)}${note}${records.join('')}` };
+}

@@ -221,7 +221,7 @@ export class Watching {
     const wasSilent = watch.brokeAt !== null;
     const changed = watch.answered(record, this.#context.runtime.clock.wall());
     if (wasSilent || watch.brokeAt !== null) this.#noteSilence(watch);
-    if (record.answeredAt - node.readAt > READ_EVERY) this.#read(node, false);
+    if (record.answeredAt - node.readAt > READ_EVERY) this.#read(node, watch.process === null);
     // A node that woke between our questions has answered the probe and not who it is.
     else if (watch.myId === null || (watch.version !== null && watch.version !== (watch.holds?.version ?? -1)))
       this.#read(node, false);

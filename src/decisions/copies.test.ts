@@ -4,10 +4,13 @@ import { brokenPromises } from '../checks/promises.ts';
 import type { Intended } from '../operations/intended.ts';
 import { type Copy, withNode, withShard } from '../topology/cluster.ts';
 import { partiesOf } from './comparing.ts';
-import { copyJobs, courseOf } from './copies.ts';
+import { courseOf } from './copies.ts';
 import { copyFinding } from './copy-findings.ts';
+import { copyJobs } from './copy-steps.ts';
 import { decideDrift } from './drift.ts';
 import type { Check, Raise, Raised, Save, Saved } from './jobs.ts';
+import { lostData } from './liveness.ts';
+import { choosePromotion } from './promotion.ts';
 import { decideRejoins } from './rejoin.ts';
 import { wants } from './telling.ts';
 import {
@@ -138,8 +141,15 @@ test('nothing of it is data: nothing is told, and it goes on', () => {
 
 test('what it alone holds cannot be saved: it is kept, and an operator is told the command', () => {
   const seen = withCopy(parted(), 'a', COPY);
-  const full = answered(seen, saveOf(seen), 'save', { kind: 'refused', why: 'ENOSPC: no space left on device' });
+  const why = 'ENOSPC: no space left on device';
+  const full = answered(seen, saveOf(seen), 'save', { kind: 'refused', why, mayPass: true });
   assert.equal(words(full), 'operator by force');
+  const later = { ...full, now: NOW + 31_000 };
+  assert.equal(words(seeing(later, 'a', { askedAt: later.now - 50 })), 'save', 'there may be room again');
+  // Its fence ends with the connection: no version is spent on another one before.
+  const unheld = carrying(full, 'a', { fenceHolds: false });
+  assert.equal(words(unheld), 'operator by force');
+  assert.equal(decideDrift(unheld, false), undefined);
   assert.equal(decideRejoins(full), undefined);
   const finding = copyFinding(full, shardAt(full), nodeAt(full, 'a'));
   assert.deepEqual(
@@ -301,8 +311,46 @@ test('the marker is gone: it was copied whole, and is proven under the present m
   const { next, kinds } = committed(answered(seen, checkOf(seen), 'check', { sequence: 1_290, found: 'whole' }));
   assert.deepEqual(kinds, ['node.proven']);
   const { proof, copy, attaching, highest } = nodeAt(next, 'a');
-  assert.deepEqual([proof, copy, attaching, highest], [{ entry: 5, how: 'copied' }, null, null, 1_290]);
+  const expected = { entry: 5, how: 'copied', process: ATTACHED.process };
+  assert.deepEqual([proof, copy, attaching, highest], [expected, null, null, 1_290]);
   assert.equal(next.cluster.version, VERSION);
+});
+
+/** Proven by its copy in the process of `ATTACHED`, and seen in the one that began then. */
+function startedAt(startedAt: number): World {
+  const seen = world('b master 1300 | a replica 1300 linked', REPLACED);
+  const proof = { entry: 5, how: 'copied', process: { id: 7, startedAt: 1 } } as const;
+  const cluster = withShard(seen.intended.cluster, 's0', (shard) =>
+    withNode(shard, 'a', (node) => ({ ...node, proof })),
+  );
+  return seeing(after(seen, { ...seen.intended, cluster }), 'a', { process: { id: 7, startedAt } });
+}
+
+test('the process that was copied whole is proven by that; a later one may have lost the copy, and its log is asked', () => {
+  assert.equal(words(startedAt(1)), 'fine');
+  assert.equal(words(startedAt(60_000)), 'compare');
+});
+
+test('copied whole and perhaps started anew: no candidate, and no measure of its master, until its log was compared', () => {
+  const dead = (since: number) => seeing(startedAt(since), 'b', { state: 'refused', brokeAt: NOW - 5_000 });
+  const refusals = (seen: World) =>
+    choosePromotion(seen, shardAt(seen), { askedSince: NOW - 5_000, force: true, linked: false }).judged[0]?.refusals;
+  assert.deepEqual(refusals(dead(1)), []);
+  assert.match(refusals(dead(60_000))?.join() ?? '', /started anew since it was copied whole/);
+  assert.match(refusals(seeing(dead(1), 'a', { process: null }))?.join() ?? '', /started anew/);
+  const beyond = (since: number) =>
+    lostData(seeing(startedAt(since), 'a', { sequence: 1_350, answeredAt: NOW - 1_000 }), shardAt(startedAt(since)));
+  assert.deepEqual([beyond(1), beyond(60_000)], [true, false]);
+});
+
+test('copied whole and started anew: its log proves it for good, or takes it away again', () => {
+  const seen = startedAt(60_000);
+  const same = committed(logSays(seen, 'a', null, { kind: 'same', last: 1_300 })).next;
+  assert.deepEqual(nodeAt(same, 'a').proof, { entry: 5, how: 'log' });
+  const other = committed(logSays(seen, 'a', null, { kind: 'parted', at: 1_001, last: 1_020 })).next;
+  assert.deepEqual([nodeAt(other, 'a').membership, nodeAt(other, 'a').proof], ['away', null]);
+  const untold = logSays(seen, 'a', null, { kind: 'untellable', why: 'no log' });
+  assert.equal(words(untold), 'fine');
 });
 
 test('the marker is still there: it lied; away, with another marker and twice the margin', () => {

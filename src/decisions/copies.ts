@@ -32,15 +32,17 @@
  *   told, not proven           asks for the marker; the process it must be in is stored with the attach
  */
 import { switchoverOf } from '../operations/intended.ts';
-import { type Copy, type Node, newestEntry, type Shard, withNode } from '../topology/cluster.ts';
+import type { Copy, Node, Shard } from '../topology/cluster.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
-import { answerTo, compareOf, divergedEvent, leads, partiesOf, toBeCopied } from './comparing.ts';
+import { answerTo, compareOf, leads, partiesOf } from './comparing.ts';
 import { doubtOf } from './confirming.ts';
-import type { Check, CopyJob, Raise, Raised, Save } from './jobs.ts';
-import { carries } from './seen.ts';
+import { type Check, type CopyJob, copyJobSubject, type Raise, type Raised, type Save } from './jobs.ts';
+import { carries, startedSinceCopied } from './seen.ts';
 import { commonWith, LOOKED_BACK, rsidOnBoth, wayBack } from './way-back.ts';
 import type { Happening, NodeView, World } from './world.ts';
 
+/** A full disk may have room again, in milliseconds. */
+const TRIED_AGAIN_AFTER = 30_000;
 /** A copy that was not whole so often is tried no more by itself: each costs the master a full one. */
 const GIVES_UP_AFTER = 3;
 
@@ -132,6 +134,10 @@ function follows(world: World, shard: Shard, node: Node): Course {
     // Nobody can tell: it is judged by its number alone.
     return course.kind === 'parted' && course.why !== '' ? FINE : course;
   }
+  if (node.proof !== null && startedSinceCopied(node.proof, view)) {
+    const course = ask(world, shard, node, null, view.sequence);
+    return course.kind === 'parted' && course.why !== '' ? FINE : course;
+  }
   if (node.proof !== null || node.attaching !== null) return FINE;
   const course = ask(world, shard, node, null, view.sequence);
   // It would be copied at the price of one that may be good, and nothing could be saved first.
@@ -217,7 +223,6 @@ function toSave(
   if (complete) return undefined;
   if (copy.partedAt === null && !copy.force)
     return { kind: 'operator', why: 'nobody can tell what it alone holds, so it cannot be saved', force: true };
-  if (view.says === 'master' && !view.fenceHolds) return { kind: 'fence' };
   const known = copy.saved !== null && copy.saved <= last;
   const job: Save = {
     kind: 'save',
@@ -230,10 +235,12 @@ function toSave(
     partly: copy.force,
     ...partiesOf(shard, node, view),
   };
+  const refused = refusedBefore(world, job);
+  if (refused !== undefined && !copy.force) return refused;
+  if (view.says === 'master' && !view.fenceHolds) return { kind: 'fence' };
   const got = answerTo(world, job, 'save');
-  if (got === undefined) return { kind: 'job', job, next: 'save' };
+  if (got === undefined || (got.kind === 'refused' && !copy.force)) return { kind: 'job', job, next: 'save' };
   if (got.kind === 'refused') {
-    if (!copy.force) return { kind: 'operator', why: `what it alone holds cannot be saved: ${got.why}`, force: true };
     const message = `what ${node.id} alone holds is given up: ${got.why}`;
     return { kind: 'saved', to: last, seal: '', event: { kind: 'salvage.skipped', message } };
   }
@@ -242,6 +249,14 @@ function toSave(
   const message = `${records} records that ${node.id} alone holds are saved as ${file}, told as ${commands} commands`;
   const evidence = { file, first, last: to, records, commands, all: got.all };
   return { kind: 'saved', to, seal, event: { kind: 'salvage.saved', message, evidence } };
+}
+
+/** It could not be saved, behind whichever fence: no other is spent on that before there is reason to try again. */
+function refusedBefore(world: World, job: Save): Course | undefined {
+  const found = world.found(job.node.id)?.answers.save;
+  if (found?.answer.kind !== 'refused' || !found.of.startsWith(`${copyJobSubject(job)} `)) return undefined;
+  if (found.answer.mayPass === true && world.now - found.at >= TRIED_AGAIN_AFTER) return undefined;
+  return { kind: 'operator', why: `what it alone holds cannot be saved: ${found.answer.why}`, force: true };
 }
 
 function toRaise(world: World, shard: Shard, node: Node, copy: Copy, view: NodeView): Course {
@@ -312,100 +327,3 @@ export function attachGuard(world: World, shard: Shard, node: Node): Sequence | 
 /** Its fence is wanted though it says that it is a slave: this alone ends its replication. */
 export const fencedAsSlave = (world: World, shard: Shard, node: Node): boolean =>
   node.copy !== null && world.view(node.id)?.says === 'slave' && courseOf(world, shard, node).kind === 'fence';
-
-export interface CopyStep {
-  readonly shard: Shard;
-  readonly event?: Happening;
-  readonly newText: boolean;
-}
-
-/** What is to be committed for this node now; undefined: nothing. */
-export function stepCopy(world: World, shard: Shard, node: Node): CopyStep | undefined {
-  const course = courseOf(world, shard, node);
-  const about = { by: 'controller', shard: shard.id, node: node.id } as const;
-  const change = (to: Partial<Node>): Shard => withNode(shard, node.id, (old) => ({ ...old, ...to }));
-  const { copy } = node;
-  switch (course.kind) {
-    case 'parted': {
-      const begun = toBeCopied(world, shard, node, course.at, 'controller');
-      return {
-        shard: change({ membership: 'away', attaching: null, proof: null, copy: begun }),
-        event: divergedEvent(shard, node, course.at, course.last, course.why),
-        newText: node.membership === 'member',
-      };
-    }
-    case 'cut': {
-      if (copy === null) return undefined;
-      const under = newestEntry(shard).version;
-      return {
-        shard: change({ copy: { ...copy, partedAt: course.at, under, saved: null, seal: '' } }),
-        newText: false,
-      };
-    }
-    case 'saved': {
-      if (copy === null) return undefined;
-      const next = change({ copy: { ...copy, saved: course.to, seal: course.seal } });
-      return { shard: next, newText: false, ...(course.event !== null && { event: { ...about, ...course.event } }) };
-    }
-    case 'attach': {
-      if (copy === null) return undefined;
-      const message = `${node.id} is copied whole from ${shard.master}: raised to sequence ${course.raised.to}, ${course.raised.margin} beyond it`;
-      const attached = { ...copy, process: course.raised.process };
-      return {
-        shard: change({ membership: 'member', attaching: 'copied', proof: null, highest: 0, copy: attached }),
-        event: { ...about, kind: 'node.attached', message },
-        newText: true,
-      };
-    }
-    case 'away': {
-      if (copy === null) return undefined;
-      const failures = copy.failures + (course.failed ? 1 : 0);
-      // A late copy of the old one would put it back.
-      const anew = { ...copy, failures, marker: `${world.fresh}-${node.id}`, process: null };
-      return {
-        shard: change({ membership: 'away', attaching: null, copy: anew }),
-        event: { ...about, kind: 'node.away', message: `${node.id} leaves the topology: ${course.why}` },
-        newText: true,
-      };
-    }
-    case 'whole': {
-      const proof = { entry: newestEntry(shard).version, how: 'copied' } as const;
-      return {
-        shard: change({ proof, attaching: null, copy: null, highest: course.sequence }),
-        event: { ...about, kind: 'node.proven', message: `${node.id} follows ${shard.master}, proven: copied` },
-        newText: false,
-      };
-    }
-    case 'fine':
-    case 'waits':
-    case 'job':
-    case 'operator':
-    case 'turn':
-    case 'fence':
-    case 'copying':
-      return undefined;
-  }
-}
-
-interface CopyJobs {
-  readonly copies: readonly CopyJob[];
-  readonly held: readonly NodeId[];
-}
-
-export const NO_COPY_JOBS: CopyJobs = { copies: [], held: [] };
-
-/** Jobs to run now, and the nodes whose fence must hold meanwhile. */
-export function copyJobs(world: World): CopyJobs {
-  if (world.intended.pause !== null) return NO_COPY_JOBS;
-  const copies: CopyJob[] = [];
-  const held: NodeId[] = [];
-  for (const shard of world.intended.cluster.shards) {
-    for (const node of shard.nodes) {
-      const course = courseOf(world, shard, node);
-      if (course.kind !== 'job') continue;
-      copies.push(course.job);
-      if (world.view(node.id)?.fenceHolds === true) held.push(node.id);
-    }
-  }
-  return { copies, held };
-}

@@ -10,7 +10,7 @@ import type { Duration, Instant } from '../runtime/runtime.ts';
 import type { Shard } from '../topology/cluster.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { namedReplicas } from '../topology/text.ts';
-import { copyJobs, NO_COPY_JOBS } from './copies.ts';
+import { copyJobs, NO_COPY_JOBS } from './copy-steps.ts';
 import { decideCutOff } from './cut-off.ts';
 import { decideDamping } from './damping.ts';
 import { decideDataLost } from './data-lost.ts';

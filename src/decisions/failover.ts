@@ -13,6 +13,7 @@ import { judgeMaster, type Verdict } from './liveness.ts';
 import { handedOver, moveToSettle, settleMoves } from './move-deaths.ts';
 import { inOrder } from './move-steps.ts';
 import { choosePromotion, type Judged, overWhom, whyNot } from './promotion.ts';
+import { standingProof } from './seen.ts';
 import { DETECTION, type Happening, type Proposal, soonest, type World } from './world.ts';
 
 /** What was found of one shard's master, kept for the report also when nothing is done. */
@@ -41,7 +42,7 @@ function mayStay(world: World, shard: Shard, sibling: Node, since: Instant, limi
   const view = world.view(sibling.id);
   return (
     sibling.membership === 'member' &&
-    sibling.proof?.entry === newestEntry(shard).version &&
+    standingProof(world, sibling)?.entry === newestEntry(shard).version &&
     view?.state === 'up' &&
     view.says === 'slave' &&
     view.link === 'down' &&

@@ -1,6 +1,8 @@
 /** How far each shard's master, and each node, is known to have come: stored with every commit. */
+
 import type { Intended } from '../operations/intended.ts';
 import { masterOf, type Node, nodeOf, type Shard, shardOf } from '../topology/cluster.ts';
+import { standingProof } from './seen.ts';
 import type { World } from './world.ts';
 
 function shardFloor(world: World, shard: Shard): Shard {
@@ -10,7 +12,7 @@ function shardFloor(world: World, shard: Shard): Shard {
   const nodes = shard.nodes.map((node): Node => {
     if (anew && node.id === shard.master) return node;
     const highest = world.view(node.id)?.highest ?? 0;
-    if (highest <= node.highest || node.proof === null || isProvenAnew(world, node)) return node;
+    if (highest <= node.highest || standingProof(world, node) === null || isProvenAnew(world, node)) return node;
     return { ...node, highest };
   });
   const master = world.view(shard.master);

@@ -102,7 +102,8 @@ export type Saved =
       /** False: some of what it alone may hold is in no log any more. */
       readonly all: boolean;
     }
-  | { readonly kind: 'refused'; readonly why: string };
+  /** `mayPass`: not for what the node holds, but for want of a place to put it. */
+  | { readonly kind: 'refused'; readonly why: string; readonly mayPass?: true };
 
 /** Loads the marker on a fenced node and raises its number far beyond its master's, over the fence's connection. */
 export interface Raise extends AboutNode {
@@ -144,15 +145,20 @@ export interface CopyAnswers {
 
 /** What jobs about one node have found, by the key of the job that found it; known to this process only. */
 export interface Found {
-  readonly answers: { readonly [K in keyof CopyAnswers]?: { readonly of: string; readonly answer: CopyAnswers[K] } };
+  readonly answers: {
+    readonly [K in keyof CopyAnswers]?: { readonly of: string; readonly answer: CopyAnswers[K]; readonly at: Instant };
+  };
   /** How far the job that runs now has come; for people. */
   readonly progress: { readonly kind: CopyJob['kind']; readonly done: number; readonly of: number } | null;
 }
 
 /** The same for two jobs that ask for the same. */
-export function copyJobKey(job: CopyJob): string {
-  const { kind, node, master, entry, run } = job;
-  const common = [kind, node.id, master.id, entry, run];
+export const copyJobKey = (job: CopyJob): string => `${copyJobSubject(job)} ${job.run}`;
+
+/** The same for two jobs that ask for the same, one behind a later fence than the other. */
+export function copyJobSubject(job: CopyJob): string {
+  const { kind, node, master, entry } = job;
+  const common = [kind, node.id, master.id, entry];
   switch (kind) {
     case 'compare':
       return [...common, job.common, job.back].join(' ');

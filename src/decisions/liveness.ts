@@ -17,9 +17,11 @@
  *
  * Every death but lost-data, which the master says itself, waits until most of the controllers that answer miss it too.
  */
+
 import type { Instant } from '../runtime/runtime.ts';
 import { newestEntry, replicasOf, type Shard } from '../topology/cluster.ts';
 import type { Sequence } from '../topology/ids.ts';
+import { standingProof } from './seen.ts';
 import { breakOf, witnesses } from './witness.ts';
 import { DETECTION, type NodeView, type World } from './world.ts';
 
@@ -51,7 +53,12 @@ function owed(world: World, shard: Shard, master: NodeView): Sequence {
   for (const node of replicasOf(shard)) {
     const view = world.view(node.id);
     if (node.membership === 'away' || node.attaching !== null) continue;
-    if (node.proof?.entry !== newestEntry(shard).version || view?.says !== 'slave' || view.link === 'sync') continue;
+    if (
+      standingProof(world, node)?.entry !== newestEntry(shard).version ||
+      view?.says !== 'slave' ||
+      view.link === 'sync'
+    )
+      continue;
     // Without its link it gets nothing more: all that it has came from the master before.
     const toldAt = view.linkDownAt ?? view.answeredAt;
     if (view.sequence !== null && toldAt <= master.askedAt) least = Math.max(least, view.sequence);

@@ -19,7 +19,7 @@ export function moveFindings(world: World): readonly Finding[] {
 }
 
 /** How long a piece of this size should take, by what its source has shown. */
-export const estimate = ({ pace, piece }: Migrating): Duration =>
+const estimate = ({ pace, piece }: Migrating): Duration =>
   pace === null ? MOVE_BOUNDS.copyIn : (slotCount([piece]) * pace.ms) / pace.slots;
 
 const words = ({ piece, source, target }: Migrating | Held): string =>

@@ -18,7 +18,7 @@
  * A success is of now unless the same process of the target said it of the same piece before MIGRATE was sent. Pure.
  */
 import type { Noted } from '../operations/move.ts';
-import type { ServerProcess } from '../topology/cluster.ts';
+import { type ServerProcess, sameProcess } from '../topology/cluster.ts';
 import type { SlotRange } from '../topology/slots.ts';
 import type { JobLine } from './world.ts';
 
@@ -47,12 +47,6 @@ export type MigrationEnd =
 
 const isOf = (line: JobLine | null, piece: SlotRange): line is JobLine =>
   line?.range?.from === piece.from && line.range.to === piece.to;
-
-/** Two runs of a server begin at different times: by its own clock, exact to a second or two. */
-const SAME_START = 2_000;
-
-export const sameProcess = (a: ServerProcess, b: ServerProcess): boolean =>
-  a.id === b.id && Math.abs(a.startedAt - b.startedAt) <= SAME_START;
 
 /**
  * What the target's own answer says of a piece: `taken`: it serves it. `not-taken`: it does not. `forgotten`: it was

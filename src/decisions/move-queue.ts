@@ -30,7 +30,7 @@ export type Turn =
   | { readonly kind: 'fail'; readonly why: string };
 
 /** The order of the queue: who is first, and among equals who is older. */
-export function queueOf(intended: Intended): readonly Queued[] {
+function queueOf(intended: Intended): readonly Queued[] {
   const queued = movesOf(intended).filter((move): move is Queued => move.phase === 'queued');
   // Stable: of one moment in the order in which they were asked for.
   return queued.sort((a, b) => b.priority - a.priority || a.startedAt - b.startedAt);

@@ -2,10 +2,12 @@
  * Who may be promoted: the most advanced replica that is proven to hold a prefix of its master's history. Each other
  * is refused with every reason.
  */
+
 import type { Instant } from '../runtime/runtime.ts';
 import { type Node, newestEntry, replicasOf, type Shard } from '../topology/cluster.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
 import { lostData } from './liveness.ts';
+import { standingProof } from './seen.ts';
 import { DETECTION, type NodeView, type World } from './world.ts';
 
 export interface Judged {
@@ -99,6 +101,8 @@ function refused(world: World, shard: Shard, node: Node, wanted: Wanted): Refuse
   if (node.membership === 'away') refusals.push('away: not in the topology');
   if (node.proof === null && node.attaching !== null) refusals.push('being attached, and not proven yet');
   else if (node.proof === null) refusals.push('unproven: nobody knows whether it holds this shard’s history');
+  else if (standingProof(world, node) === null)
+    refusals.push('started anew since it was copied whole: whether the copy outlived that is not known yet');
   else if (node.proof.entry !== newestEntry(shard).version)
     refusals.push('not proven to follow the present master yet');
   if (view === undefined || view.state === 'unknown')

@@ -6,8 +6,8 @@ import { type Attach, type Node, newestEntry, type Shard, withNode, withShard } 
 import type { NodeId, Sequence } from '../topology/ids.ts';
 import { compared, leads } from './comparing.ts';
 import { confirmed, unfitForAttach } from './confirming.ts';
-import { stepCopy } from './copies.ts';
-import { carries } from './seen.ts';
+import { stepCopy } from './copy-steps.ts';
+import { carries, startedSinceCopied } from './seen.ts';
 import { wayBack } from './way-back.ts';
 import type { Happening, NodeView, Proposal, World } from './world.ts';
 
@@ -80,6 +80,11 @@ function stepMember(world: World, shard: Shard, node: Node): Step | undefined {
   if (answer.kind === 'yes' && node.attaching !== null) return proven(shard, node, node.attaching, view.sequence);
   if (node.attaching === null && node.proof === null && compared(world, shard, node, null)?.kind === 'same')
     return proven(shard, node, 'log', view.sequence);
+  const anew = node.proof !== null && startedSinceCopied(node.proof, view);
+  const said = anew ? compared(world, shard, node, null)?.kind : undefined;
+  if (said === 'same') return proven(shard, node, 'log', view.sequence);
+  // No log tells: what it was proven by is all that there is.
+  if (said === 'untellable' && node.proof !== null) return proven(shard, node, 'copied', view.sequence);
   if (
     node.attaching === null &&
     node.proof !== null &&

@@ -6,7 +6,7 @@ import type { Instant } from '../runtime/runtime.ts';
 import { type Node, shardOf, withNode, withShard } from '../topology/cluster.ts';
 import { promoted } from './failover.ts';
 import type { Chase } from './jobs.ts';
-import { carries } from './seen.ts';
+import { carries, standingProof } from './seen.ts';
 import type { Proposal, World } from './world.ts';
 
 export interface SwitchoverDecision {
@@ -84,7 +84,7 @@ export function heirOf(world: World, open: Switchover & { phase: 'swapping' }): 
     return (
       node.id !== open.to &&
       node.membership === 'member' &&
-      node.proof !== null &&
+      standingProof(world, node) !== null &&
       view?.state === 'up' &&
       view.myId === node.id &&
       view.askedAt >= Math.max(world.now - 2_500, world.trustFrom) &&
@@ -106,7 +106,7 @@ function apply(world: World, open: Switchover, event: SwitchoverEvent): Proposal
       return undefined;
     case 'swap': {
       const final = world.view(from)?.fenced?.sequence ?? 0;
-      const stays = (node: Node) => node.membership === 'member' && node.proof !== null;
+      const stays = (node: Node) => node.membership === 'member' && standingProof(world, node) !== null;
       const cluster = withShard(intended.cluster, open.shard, (shard) => promoted(shard, to, version, final, stays));
       const next: Intended = withOperation(intended, { ...record, phase: 'swapping', version, final });
       return {
@@ -135,7 +135,8 @@ function apply(world: World, open: Switchover, event: SwitchoverEvent): Proposal
       const heir = open.phase === 'swapping' ? heirOf(world, open)?.id : undefined;
       if (open.phase !== 'swapping' || heir === undefined) return undefined;
       const reached = Math.max(open.final, world.view(heir)?.sequence ?? 0);
-      const stays = (node: Node) => node.id !== to && node.membership === 'member' && node.proof !== null;
+      const stays = (node: Node) =>
+        node.id !== to && node.membership === 'member' && standingProof(world, node) !== null;
       const cluster = withShard(intended.cluster, open.shard, (shard) => {
         const back = promoted(shard, heir, version, reached, stays);
         return withNode(back, to, (node) => ({ ...node, membership: 'away', attaching: null }));

@@ -317,7 +317,7 @@ export function answered<K extends keyof CopyAnswers>(
   answer: CopyAnswers[K],
 ): World {
   const known = before.found(job.node.id);
-  const answers = { ...known?.answers, [kind]: { of: copyJobKey(job), answer } };
+  const answers = { ...known?.answers, [kind]: { of: copyJobKey(job), answer, at: before.now } };
   const found: Found = { answers, progress: null };
   return { ...before, found: (node) => (node === job.node.id ? found : before.found(node)) };
 }

@@ -190,4 +190,22 @@ export const lineagePlants: readonly Plant[] = [
     promise: 'the scenario',
     seeds: 2,
   },
+  {
+    name: 'a forced copy believed in a process that was started since',
+    edits: [
+      {
+        file: 'decisions/seen.ts',
+        find: 'process !== null && sameProcess(proof.process, process) ? proof : null',
+        replace: 'proof',
+      },
+      {
+        file: 'decisions/seen.ts',
+        find: 'view.process !== null && !sameProcess(proof.process, view.process)',
+        replace: 'false',
+      },
+    ],
+    scenario: 'node-loses-power-while-it-is-copied',
+    promise: 'no acknowledged write is lost',
+    seeds: 60,
+  },
 ];

@@ -2,6 +2,7 @@
 import type { Scenario } from './run.ts';
 import { candidateScenarios } from './scenarios-candidates.ts';
 import { controlScenarios } from './scenarios-control.ts';
+import { copyScenarios } from './scenarios-copies.ts';
 import { faultScenarios } from './scenarios-faults.ts';
 import { migrationScenarios } from './scenarios-migration.ts';
 import { migrationEndScenarios } from './scenarios-migration-ends.ts';
@@ -15,6 +16,7 @@ export const scenarios: readonly Scenario[] = [
   ...faultScenarios,
   ...candidateScenarios,
   ...returnScenarios,
+  ...copyScenarios,
   ...viewScenarios,
   ...pushScenarios,
   ...controlScenarios,

@@ -15,6 +15,8 @@ import { intersect, NO_SLOTS, type SlotSet, union } from './slots.ts';
 export interface Proof {
   readonly entry: Version;
   readonly how: 'master' | 'empty' | 'within' | 'copied' | 'log' | 'trust';
+  /** Copied by force: the process that was. A later one may have lost the copy with its power, and hold what it replaced. */
+  readonly process?: ServerProcess;
 }
 
 export interface Node {
@@ -79,6 +81,12 @@ export interface ServerProcess {
   readonly id: number;
   readonly startedAt: number;
 }
+
+/** Its clock and its count of seconds are read one after the other. */
+const SAME_START = 2_000;
+
+export const sameProcess = (a: ServerProcess, b: ServerProcess): boolean =>
+  a.id === b.id && Math.abs(a.startedAt - b.startedAt) <= SAME_START;
 
 /** What every new node of a shard begins with. */
 export const NEW_NODE = {

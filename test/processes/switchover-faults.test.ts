@@ -16,11 +16,17 @@ import type { Writers } from './harness/writers.ts';
 const words = (answer: Answer<unknown> | undefined): string =>
   answer === undefined ? 'none' : `${answer.status} ${answer.error?.message ?? ''}`;
 
-/** Asks for a switchover to this node once it may be; the answer is undefined when the controller died over it. */
+/**
+ * Asks for a switchover to this node once it may be; the answer is undefined when the controller died over it. Between
+ * the two the first writes of all may reach the master, and not yet the eyes of whoever looks at the replica.
+ */
 async function change(cluster: ClusterClient, to: KvNode): Promise<Answer<unknown> | undefined> {
-  await mayBePromoted(cluster, to);
-  const body = { preferred_node_id: await idOf(cluster, to) };
-  return cluster.request('POST', '/shards/0/failover', body).catch(() => undefined);
+  for (let left = 5; ; left--) {
+    await mayBePromoted(cluster, to);
+    const body = { preferred_node_id: await idOf(cluster, to) };
+    const answer = await cluster.request('POST', '/shards/0/failover', body).catch(() => undefined);
+    if (left === 0 || answer?.error?.code !== 'no_eligible_replica') return answer;
+  }
 }
 
 /** Asks for it, and waits until what is to happen on its way has happened. */

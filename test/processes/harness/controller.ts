@@ -58,7 +58,12 @@ export class Controller {
   static async start(): Promise<Controller> {
     const port = await freePort();
     const controller = new Controller(port, folder(`controller-${port}`));
-    await controller.start();
+    try {
+      await controller.start();
+    } catch (error) {
+      await controller.kill();
+      throw error;
+    }
     return controller;
   }
 

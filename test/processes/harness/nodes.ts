@@ -55,10 +55,16 @@ export class KvNode {
     this.#power = power ?? new OwnProcess(`node-${port}`, inner, this.dir);
   }
 
-  static async start({ conf = {}, port, disk, proxied = false }: NodeOptions = {}): Promise<KvNode> {
+  /** Not started yet. */
+  static async at({ conf = {}, port, disk, proxied = false }: NodeOptions): Promise<KvNode> {
     const address = port ?? (await freePort());
     const node = new KvNode(address, proxied ? await freePort() : address, conf);
     if (disk !== undefined) cpSync(disk, node.dir, { recursive: true });
+    return node;
+  }
+
+  static async start(options: NodeOptions = {}): Promise<KvNode> {
+    const node = await KvNode.at(options);
     await node.start();
     return node;
   }

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -84,25 +84,51 @@ function endAll(): void {
 process.on('exit', endAll);
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => process.exit(130));
 
-const listens = (port: number): Promise<boolean> =>
+/** The server that listens there; undefined when somebody else does. */
+const listenAt = (port: number): Promise<Server | undefined> =>
   new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    server.once('error', () => resolve(undefined));
+    server.listen(port, '127.0.0.1', () => resolve(server));
   });
-
-const given = new Set<number>();
 
 /**
  * Below the range that outgoing connections are given ports from: a node that is down for a while finds its port free
- * when it comes back.
+ * when it comes back. Test files that run side by side must not take it either, so each has slices of its own, whose
+ * first port it holds.
  */
+const FROM = 10_000;
+const TO = 30_000;
+const SLICE = 200;
+let next = 0;
+let end = 0;
+let claiming: Promise<void> | undefined;
+
+async function claimSlice(): Promise<void> {
+  for (;;) {
+    const first = FROM + SLICE * Math.floor((Math.random() * (TO - FROM)) / SLICE);
+    const held = await listenAt(first);
+    if (held === undefined) continue;
+    held.unref();
+    [next, end] = [first + 1, first + SLICE];
+    return;
+  }
+}
+
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
-    if (given.has(port)) continue;
-    given.add(port);
-    if (await listens(port)) return port;
+    if (next === end) {
+      claiming ??= claimSlice().finally(() => {
+        claiming = undefined;
+      });
+      await claiming;
+      continue;
+    }
+    const port = next++;
+    const free = await listenAt(port);
+    if (free === undefined) continue;
+    await new Promise((resolve) => free.close(resolve));
+    return port;
   }
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterClient, Controller } from './controller.ts';
 import { Mixture, type MixtureOptions } from './mixture.ts';
-import { KvNode, startNodes } from './nodes.ts';
+import { KvNode, type NodeOptions } from './nodes.ts';
 import type { Conf } from './power.ts';
 import { until } from './processes.ts';
 import { differences, missing } from './reading.ts';
@@ -52,14 +52,27 @@ export class Scene {
 
   /** With a controller of its own, unless one that others use too is given. */
   static async begin(options: SceneOptions, note: (text: string) => void, shared?: Controller): Promise<Scene> {
-    const [controller, nodes] = await Promise.all([
-      shared ?? Controller.start(),
-      startNodes(options.nodes, { conf: options.conf ?? {}, proxied: options.proxied === true }),
-    ]);
+    const controller = shared ?? (await Controller.start());
     const scene = new Scene(controller, shared !== undefined, options, note);
-    scene.nodes.push(...nodes);
-    await controller.call('POST', '/namespaces', { namespace: scene.namespace });
-    return scene;
+    try {
+      const { nodes: count, conf = {}, proxied = false } = options;
+      const started = Array.from({ length: count }, () => scene.#start({ conf, proxied }));
+      // All of them, lest one that is still on its way outlives the scene.
+      for (const one of await Promise.allSettled(started)) if (one.status === 'rejected') throw one.reason;
+      await controller.call('POST', '/namespaces', { namespace: scene.namespace });
+      return scene;
+    } catch (error) {
+      await scene.end();
+      throw error;
+    }
+  }
+
+  /** It belongs to the scene before it answers, so that it ends with it in any case. */
+  async #start(options: NodeOptions): Promise<KvNode> {
+    const node = await KvNode.at(options);
+    this.nodes.push(node);
+    await node.start();
+    return node;
   }
 
   /** Ended first are the writers, whose clients would try for ever to reach what is ended next. */
@@ -87,9 +100,7 @@ export class Scene {
   }
 
   async add(conf: Conf = {}): Promise<KvNode> {
-    const node = await KvNode.start({ conf, proxied: this.#proxied });
-    this.nodes.push(node);
-    return node;
+    return this.#start({ conf, proxied: this.#proxied });
   }
 
   /** At the address of a node that is dead: another one, that was somewhere else before and is not dead any more. */
