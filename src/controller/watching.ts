@@ -221,19 +221,18 @@ export class Watching {
     const wasSilent = watch.brokeAt !== null;
     const changed = watch.answered(record, this.#context.runtime.clock.wall());
     if (wasSilent || watch.brokeAt !== null) this.#noteSilence(watch);
-    if (record.answeredAt - node.readAt > READ_EVERY) this.#read(node, watch.process === null);
-    // A node that woke between our questions has answered the probe and not who it is.
-    else if (watch.myId === null || (watch.version !== null && watch.version !== (watch.holds?.version ?? -1)))
-      this.#read(node, false);
+    const since = record.answeredAt - node.readAt;
+    // A node that woke between our questions has answered the probe and not who it is; an answer may have been lost.
+    const strange = watch.version !== null && watch.version !== (watch.holds?.version ?? -1);
+    const unread = watch.myId === null || watch.process === null || strange;
+    if (since > READ_EVERY || (unread && since >= PACE.quiet / 2)) this.#read(node, watch.process === null);
     if (before !== watch.state) this.#noteState(watch, before);
     this.#on.answered(changed, record.answeredAt);
   }
 
+  /** What a node that is being told something says is read behind that. */
   #read(node: Watched, settings: boolean): void {
-    const now = this.#context.runtime.clock.now();
-    // A node that is being told something is read back by the push itself.
-    if (!settings && now - node.readAt < PACE.quiet / 2) return;
-    node.readAt = now;
+    node.readAt = this.#context.runtime.clock.now();
     void node.outbox.read(settings);
   }
 

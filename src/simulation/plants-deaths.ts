@@ -123,6 +123,11 @@ export const deathPlants: readonly Plant[] = [
       },
       {
         file: 'decisions/promotion.ts',
+        find: 'else if (standingProof(world, node) === null)',
+        replace: 'else if (!PLANTED && standingProof(world, node) === null)',
+      },
+      {
+        file: 'decisions/promotion.ts',
         find: 'else if (node.proof.entry !== newestEntry(shard).version)',
         replace: 'else if (!PLANTED && node.proof?.entry !== newestEntry(shard).version)',
       },

@@ -190,8 +190,8 @@ export const writingPlants: readonly Plant[] = [
     edits: [
       {
         file: 'operations/intended.ts',
-        find: "move.phase === 'migrating' && (move.sourceNode === node",
-        replace: 'PLANTED ? false : ' + "move.phase === 'migrating' && (move.sourceNode === node",
+        find: "if (move.phase !== 'migrating') continue;",
+        replace: "if (PLANTED || move.phase !== 'migrating') continue;",
       },
     ],
     scenario: 'version-raised-while-a-move-runs',

@@ -121,7 +121,7 @@ export const migrationScenarios: readonly Scenario[] = [
       stage.slowLink(stage.master(0), stage.master(1), 60, 6_000, 20);
       await stage.plan([{ range, source: 0, target: 1 }], { slotsPerMove: 40 });
       await comesTo(stage, 'migrating');
-      await stage.sleep(stage.between(0, 800));
+      await stage.sleep(stage.between(0, 300));
       await stage.changeMoves({ do: 'cancel', which: 'all' });
       const gone = await stage.until(() => movesNow(stage).length === 0, 9_000);
       stage.expect(gone !== undefined, 'a cancelled move is still there');
@@ -137,7 +137,7 @@ export const migrationScenarios: readonly Scenario[] = [
       stage.slowLink(stage.master(0), stage.master(1), 30, 20_000, 10);
       const planned = await stage.plan([{ range, source: 0, target: 1 }], { slotsPerMove: 30 });
       const plan = planned.kind === 'done' ? String(planned.value) : '';
-      await comesTo(stage, 'handing-over');
+      await comesTo(stage, 'migrating');
       await stage.changeMoves({ do: 'pause', which: { plan } });
       await comesTo(stage, 'queued');
       await stage.sleep(500);
