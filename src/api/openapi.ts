@@ -60,6 +60,8 @@ const nobody: ControlPlane = {
   pause: unreachable,
   resume: unreachable,
   sync: unreachable,
+  check: unreachable,
+  fix: unreachable,
 };
 
 const isObject = (value: Json | undefined): value is { readonly [member: string]: Json } =>

@@ -272,6 +272,31 @@ export const NodeChangeBody = Type.Object(
   { title: 'NodeChange', examples: [{ priority: 50, no_failover: true }] },
 );
 
+const Scan = Type.Optional(
+  Type.Number({
+    minimum: 0,
+    maximum: 3_600,
+    description:
+      'seconds from 0 to 3600 for looking through the keys of each master; 5 by default, 0: they are left alone',
+  }),
+);
+export const CheckRequestBody = Type.Object({ scan: Scan }, { title: 'CheckOptions', examples: [{ scan: 5 }] });
+export const FixBody = Type.Object(
+  {
+    finding: Type.String({
+      pattern: '^[A-Z][A-Z0-9_]{0,63}(@[^\\u0000-\\u0020\\u007f]{1,300})?$',
+      description: 'the key of a finding, as a check names it, such as `TOPOLOGY_NEWER@127.0.0.1:6666`',
+    }),
+    scan: Scan,
+    force: WriteMembers.force,
+    wait: WriteMembers.wait,
+    dry_run: Type.Optional(
+      Type.Union([...Flag.anyOf], { description: 'true or false, also as a string; true by default' }),
+    ),
+  },
+  { title: 'Fix', examples: [{ finding: 'TOPOLOGY_NEWER@127.0.0.1:6666', dry_run: false }] },
+);
+
 /** Writes that take nothing but what every write takes. */
 export const PlainBody = Type.Object(WriteMembers, { title: 'Options', examples: [{}] });
 

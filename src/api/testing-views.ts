@@ -1,5 +1,6 @@
 /** What a control plane in memory says of its clusters: all is well. */
 
+import type { CheckView } from '../controller/check-views.ts';
 import type { Evidence } from '../controller/evidence-record.ts';
 import type { Replay, SalvageContents } from '../controller/salvages.ts';
 import type { ClusterStatus } from '../controller/status.ts';
@@ -128,3 +129,63 @@ export const replayOf = (dryRun: boolean): Replay => ({
     { namespace: 'default', key: 'l', commands: 1, outcome: 'skipped', why: 'the shard has written it since' },
   ],
 });
+
+export const foundNothing = ({ namespace, name, version, shards }: Cluster): CheckView => ({
+  namespace,
+  cluster: name,
+  version,
+  state: 'ok',
+  paused: null,
+  findings: [],
+  looked: { nodes: shards.flatMap(({ nodes }) => nodes).length, masters: shards.length, keys: 1_200 },
+});
+
+/** A master in the wrong topology, a replica whose return costs something, and what nobody can mend from here. */
+export function foundThings(cluster: Cluster): CheckView {
+  const [first, second] = cluster.shards;
+  const common = { slots: null, evidence: [], waiting_for: 'an operator', command: null } as const;
+  const at = (shard: Shard | undefined, place: number) => {
+    const node = shard?.nodes[place];
+    return {
+      shard: shard?.id ?? null,
+      node: node?.id ?? null,
+      addr: node === undefined ? '' : formatAddress(node.address),
+    };
+  };
+  const about = (code: string, { addr, ...where }: ReturnType<typeof at>) => ({
+    ...common,
+    ...where,
+    key: `${code}@${addr}`,
+    code,
+  });
+  const [master, replica, holder] = [at(first, 0), at(first, 1), at(second, 0)];
+  return {
+    ...foundNothing(cluster),
+    state: 'degraded',
+    findings: [
+      {
+        ...about('TOPOLOGY_NEWER', master),
+        severity: 'error',
+        message: `${master.addr} carries version 99 of another topology`,
+        evidence: [`it does not name ${replica.addr}`],
+        fix: { steps: ['the committed topology is told to it'], costs: null },
+        command: 'kvctl sync --force',
+      },
+      {
+        ...about('DIVERGED', replica),
+        severity: 'error',
+        message: `${replica.addr} may not follow`,
+        fix: { steps: [`${replica.addr} is copied whole`], costs: 'what it alone holds is gone' },
+      },
+      {
+        ...about('KEYS_LEFT', holder),
+        severity: 'warning',
+        slots: ['5', '7-9'],
+        message: `${holder.addr} holds 3 keys in slots of others`,
+        fix: null,
+        command: 'kvctl migrate slot 5,7-9 --target 1',
+      },
+      { ...about('KEYS_UNSEEN', holder), severity: 'note', message: 'not all was seen', waiting_for: null, fix: null },
+    ],
+  };
+}

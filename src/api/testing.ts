@@ -1,4 +1,6 @@
 /** A control plane in memory, without nodes: for tests of whatever speaks HTTP to the real one. */
+import type { CheckView, FixResult } from '../controller/check-views.ts';
+import type { FixOptions } from '../controller/checking.ts';
 import type {
   Caller,
   ClusterName,
@@ -32,7 +34,7 @@ import { type Address, formatAddress } from '../topology/address.ts';
 import { type Cluster, NEW_NODE, type Node, nodeOf, nodesOf, type Shard, withNode } from '../topology/cluster.ts';
 import { isName, NAME_RULE, newNodeId, newShardId } from '../topology/ids.ts';
 import { NO_SLOTS, type SlotRange, type SlotSet, splitEvenly, subtract, union } from '../topology/slots.ts';
-import { CREATED_AT, evidenceOf, replayOf, SALVAGE, statusOf } from './testing-views.ts';
+import { CREATED_AT, evidenceOf, foundNothing, replayOf, SALVAGE, statusOf } from './testing-views.ts';
 
 /** What a write was given, for assertions. */
 export interface Asked {
@@ -55,6 +57,8 @@ export class FakePlane implements ControlPlane {
   /** Thrown by the next call of a write, once. */
   next: unknown;
   isReady = true;
+  /** What a check finds. */
+  found: (cluster: Cluster) => CheckView = foundNothing;
   leads: string | undefined = '127.0.0.1:9379';
   readonly #namespaces = new Map<string, Map<string, Held>>();
   readonly #random = seededRandom(7);
@@ -366,6 +370,23 @@ export class FakePlane implements ControlPlane {
   async sync(name: ClusterName, options: WriteOptions): Promise<void> {
     this.#write('sync', options);
     this.#at(name, options);
+  }
+
+  async check(name: ClusterName, scanFor: number): Promise<CheckView> {
+    this.#held(name);
+    this.asked.push({ what: 'check', options: { caller: TESTER }, more: [scanFor] });
+    return this.found(this.cluster(name).cluster);
+  }
+
+  async fix(name: ClusterName, finding: string, options: FixOptions): Promise<FixResult> {
+    this.#write('fix', options, finding, options.dryRun, options.scanFor);
+    const found = this.found(this.#at(name, options).view.cluster).findings.find(({ key }) => key === finding);
+    if (found === undefined) throw notFound(`finding ${finding}`);
+    const { dryRun, force } = options;
+    const refused = found.fix?.costs != null && force !== true ? `${found.fix.costs}; pass force` : null;
+    if (dryRun) return { dry_run: true, finding: found, refused, mended: null, left: null };
+    if (refused !== null) throw new Refusal('operation_running', refused);
+    return { dry_run: false, finding: found, refused: null, mended: true, left: null };
   }
 
   #write(what: string, options: WriteOptions, ...more: readonly unknown[]): void {

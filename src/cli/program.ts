@@ -1,5 +1,6 @@
 /** kvctl as a function of its command line and its terminal. */
 import { Command, CommanderError } from 'commander';
+import { check, fix } from './commands/check.ts';
 import { create, importing } from './commands/create.ts';
 import { deletion } from './commands/delete.ts';
 import { events } from './commands/events.ts';
@@ -25,6 +26,8 @@ const COMMANDS = [
   failover,
   status,
   events,
+  check,
+  fix,
   why,
   settings,
   pause,

@@ -191,6 +191,20 @@ export const forceSync = flag('--force', 'also overwrite a newer or foreign topo
 export const forceReset = flag('--force', 'also where the node holds data');
 export const forceReadmit = flag('--force', 'also where what the node alone holds cannot be saved first');
 export const rehearse = flag('--dry-run', 'say what would become of each key; write nothing');
+export const planOnly = flag('--dry-run', 'only say what would be done');
+export const forceFix = flag('--force', 'also where something is lost by it');
+export const scanFor = value<number | undefined>({
+  flags: '--scan <duration>',
+  help: 'how long each master is looked through for keys of others’ slots; 0 for not at all',
+  shownDefault: '5s',
+  otherwise: undefined,
+  parse: (text) => {
+    const span = parseDuration(text);
+    if (span <= LONGEST_SCAN) return span;
+    throw new InvalidArgumentError('Allowed: at most 1h.');
+  },
+});
+const LONGEST_SCAN = 3_600_000;
 export const commandLimit: Setting<number> = value({
   flags: '--limit <count>',
   help: 'how many commands at most; 0 for all',

@@ -7,6 +7,8 @@ import type { Secret } from '../runtime/secret.ts';
 import type { Address } from '../topology/address.ts';
 import type { Cluster } from '../topology/cluster.ts';
 import type { SlotRange } from '../topology/slots.ts';
+import type { CheckView, FixResult } from './check-views.ts';
+import type { FixOptions } from './checking.ts';
 import type { ClusterEvent } from './events.ts';
 import type { Evidence } from './evidence-record.ts';
 import type { Replay, SalvageContents, SalvageView } from './salvages.ts';
@@ -175,6 +177,14 @@ export interface ControlPlane {
   resume(name: ClusterName, options: WriteOptions): Promise<void>;
   /** Reads every node again now and heals what differs; `force` also overwrites a newer or foreign topology. */
   sync(name: ClusterName, options: WriteOptions): Promise<void>;
+
+  /**
+   * What is wrong between what is stored, what the nodes carry and what they hold. Each node is asked anew, and each
+   * master looked through for keys of others' slots for at most `scanFor` ms; 0: not at all.
+   */
+  check(name: ClusterName, scanFor: number): Promise<CheckView>;
+  /** Mends the finding of this key, as `check` names it; with `dryRun` only says what would be done. */
+  fix(name: ClusterName, finding: string, options: FixOptions): Promise<FixResult>;
 }
 
 /** What may be lost with a master that does not answer. */

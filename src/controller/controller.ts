@@ -11,6 +11,8 @@ import type { SlotRange } from '../topology/slots.ts';
 import { changeWholeNode, proveAddress } from './address-change.ts';
 import type { Command } from './callers.ts';
 import * as changes from './changes.ts';
+import type { CheckView, FixResult } from './check-views.ts';
+import { check, type FixOptions, fix } from './checking.ts';
 import {
   type ClusterName,
   type ClusterView,
@@ -29,6 +31,7 @@ import type { ClusterEvent } from './events.ts';
 import type { Evidence } from './evidence-record.ts';
 import { planFailover } from './failover-plan.ts';
 import { failOver } from './failover-request.ts';
+import { giveSlots } from './give-slots.ts';
 import { addNode, addShard, type JoiningNode, resetUnclaimed } from './joining.ts';
 import { Leadership } from './leadership.ts';
 import type { Log } from './log.ts';
@@ -380,5 +383,23 @@ export class Controller implements ControlPlane, MovePlane {
     changes.checkVersion(supervisor.intended, options.ifVersion);
     supervisor.sync(options.force === true);
     await this.#wait(supervisor, options);
+  }
+
+  check(name: ClusterName, scanFor: number): Promise<CheckView> {
+    return check(this.#runtime, this.#supervisor(name), scanFor);
+  }
+
+  fix(name: ClusterName, finding: string, options: FixOptions): Promise<FixResult> {
+    const supervisor = this.#supervisor(name);
+    changes.checkVersion(supervisor.intended, options.ifVersion);
+    return fix(this.#runtime, supervisor, name, finding, options, {
+      sync: (of, how) => this.sync(of, how),
+      readmitNode: (of, node, how) => this.readmitNode(of, node, how),
+      readmitEmpty: (of, node, how) => this.readmitEmpty(of, node, how),
+      failover: (of, shard, preferred, how) => this.failover(of, shard, preferred, how),
+      forgetNode: (of, node, how) => this.forgetNode(of, node, how),
+      giveSlots: (of, { gifts }, how) =>
+        this.#changeAndWait(of, how, (world) => giveSlots(world, gifts, how.caller.name)),
+    });
   }
 }

@@ -29,15 +29,20 @@ export interface Finding {
 /** A link is down for a moment after each change of master, in ms. */
 const LINK_GRACE = 3_000;
 
-/** The failover that would work if it were asked for now, with or without force; null where none would. */
-function failoverCommand(world: World, shard: Shard): string | null {
+/** Whether a failover would work if it were asked for now, without force or only with it. */
+export function possibleFailover(world: World, shard: Shard): { readonly force: boolean } | undefined {
   const askedSince = world.view(shard.master)?.brokeAt ?? Number.NEGATIVE_INFINITY;
   const wanted = { askedSince, linked: false, handedOver: handedOver(world, shard) };
+  return [{ force: false }, { force: true }].find(
+    (one) => choosePromotion(world, shard, { ...wanted, ...one }).kind === 'promote',
+  );
+}
+
+function failoverCommand(world: World, shard: Shard): string | null {
+  const possible = possibleFailover(world, shard);
+  if (possible === undefined) return null;
   const command = `failover shard ${world.intended.cluster.shards.indexOf(shard)}`;
-  if (choosePromotion(world, shard, { ...wanted, force: false }).kind === 'promote') return kvctl(world, command);
-  if (choosePromotion(world, shard, { ...wanted, force: true }).kind === 'promote')
-    return kvctl(world, command, '--force');
-  return null;
+  return kvctl(world, command, ...(possible.force ? ['--force'] : []));
 }
 
 /** Why nothing was done about a master that does not answer, or is about to be; undefined while it does. */

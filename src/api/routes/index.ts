@@ -1,4 +1,5 @@
 import type { Api, ApiContext } from '../context.ts';
+import { checkRoutes } from './check.ts';
 import { clusterRoutes } from './clusters.ts';
 import { eventRoutes } from './events.ts';
 import { moveRoutes } from './moves.ts';
@@ -24,5 +25,6 @@ export function allRoutes(api: Api, context: ApiContext): void {
   eventRoutes(api, context);
   readmitRoutes(api, context);
   salvageRoutes(api, context);
+  checkRoutes(api, context);
   systemRoutes(api, context);
 }

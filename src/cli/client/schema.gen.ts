@@ -2447,6 +2447,141 @@ export interface paths {
       };
     };
   };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/check": {
+    /** Find what is wrong between what is stored, what the nodes carry and what they hold */
+    post: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: {
+        content: {
+          "application/json": components['schemas']["CheckOptions"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["Check"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/fix": {
+    /** Mend one finding of a check; without `dry_run: false` only say what would be done */
+    post: {
+      parameters: {
+        query?: {
+          /** true or false, also as a string */
+          force?: (boolean | "true" | "false") | undefined;
+          /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+          wait?: (number | string) | undefined;
+          /** true or false, also as a string */
+          dry_run?: (boolean | "true" | "false") | undefined;
+        } | undefined;
+        header?: {
+          /** the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed` */
+          "If-Match"?: string | undefined;
+        } | undefined;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody: {
+        content: {
+          "application/json": components['schemas']["Fix"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["FixResult"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        409: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        502: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        504: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
   "/api/v1/controller/leader": {
     /** Who leads */
     get: {
@@ -2576,6 +2711,51 @@ export interface paths {
 
 export interface components {
   schemas: {
+    Check: {
+      namespace: string;
+      cluster: string;
+      version: number;
+      state: ("ok" | "degraded" | "down");
+      paused: ({
+        until: (number | null);
+        by: string;
+      } | null);
+      /** errors first */
+      findings: components['schemas']["CheckFinding"][];
+      looked: {
+        /** nodes whose topology was read now */
+        nodes: number;
+        /** masters whose keys were all looked through */
+        masters: number;
+        /** keys that were looked at */
+        keys: number;
+      };
+    };
+    CheckFinding: {
+      /** names it, as `fix` takes it; the same as long as it lasts */
+      key: string;
+      /** a constant word; those of the status’s problems among them */
+      code: string;
+      /** a `note` asks for nothing */
+      severity: ("note" | "warning" | "error");
+      shard: (string | null);
+      node: (string | null);
+      slots: (string[] | null);
+      message: string;
+      /** what was seen, point by point */
+      evidence: string[];
+      waiting_for: (string | null);
+      /** what `fix` would do about it; null: nothing that it could */
+      fix: ({
+        steps: string[];
+        costs: (string | null);
+      } | null);
+      command: (string | null);
+    };
+    CheckOptions: {
+      /** seconds from 0 to 3600 for looking through the keys of each master; 5 by default, 0: they are left alone */
+      scan?: number | undefined;
+    };
     Cluster: {
       name: string;
       /** rises with each change of the topology, and may jump */
@@ -2710,6 +2890,27 @@ export interface components {
         refusals: string[];
         passed_over: (string | null);
       }[];
+    };
+    Fix: {
+      /** the key of a finding, as a check names it, such as `TOPOLOGY_NEWER@127.0.0.1:6666` */
+      finding: string;
+      /** seconds from 0 to 3600 for looking through the keys of each master; 5 by default, 0: they are left alone */
+      scan?: number | undefined;
+      /** true or false, also as a string */
+      force?: (boolean | "true" | "false") | undefined;
+      /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+      wait?: (number | string) | undefined;
+      /** true or false, also as a string; true by default */
+      dry_run?: (boolean | "true" | "false") | undefined;
+    };
+    FixResult: {
+      /** nothing was changed */
+      dry_run: boolean;
+      finding: components['schemas']["CheckFinding"];
+      refused: (string | null);
+      mended: (boolean | null);
+      /** as it is found afterwards, where it still is */
+      left: (components['schemas']["CheckFinding"] | null);
     };
     MayLose: {
       /** sequence numbers that were seen of the old master and that the new one lacks */
