@@ -4,11 +4,13 @@
  *
  * A failover sets `damping` and raises its level; the wait counts from that commit. It ends when every probe of the
  * master in 5 s was answered, at the committed version: that is stored without a new version. Never damped are a
- * promotion that saves replicas from a master without its data, and an operator's own, after which the shard is free.
+ * promotion that saves replicas from a master without its data, an operator's own, after which the shard is free, and
+ * the first crash of a new master: its process is gone, and may come back on an empty disk that its replicas would copy
+ * before anybody could help it (as where machines are replaced one after the other).
  */
 import type { Duration, Instant } from '../runtime/runtime.ts';
 import { type Shard, withShard } from '../topology/cluster.ts';
-import { lostData } from './liveness.ts';
+import { lostData, type Verdict } from './liveness.ts';
 import { carries } from './seen.ts';
 import { type Proposal, soonest, type World } from './world.ts';
 
@@ -22,9 +24,12 @@ export const dampedAgain = (shard: Shard): NonNullable<Shard['damping']> => ({
   level: shard.damping === null ? 0 : Math.min(shard.damping.level + 1, WAITS.length - 1),
 });
 
-/** Until when the next failover of this shard waits; undefined: it does not. */
-export function dampedUntil(world: World, shard: Shard): Instant | undefined {
-  if (shard.damping === null) return undefined;
+type Death = (Verdict & { readonly kind: 'dead' })['how'];
+
+/** Until when the next failover of this shard waits, after a death of this kind; undefined: it does not. */
+export function dampedUntil(world: World, shard: Shard, how: Death): Instant | undefined {
+  if (shard.damping === null || how === 'lost-data') return undefined;
+  if (how === 'crash' && shard.damping.level === 0) return undefined;
   const until = world.dampedSince(shard.id) + (WAITS[Math.min(shard.damping.level, WAITS.length - 1)] ?? 0);
   return until > world.now ? until : undefined;
 }

@@ -174,7 +174,7 @@ function heldBy(world: World, shard: Shard, verdict: Verdict & { kind: 'dead' })
     const why = 'so much fell silent at once that this controller may be the one that is cut off';
     return { waitingFor: `more nodes to be seen again: ${why}`, until: null };
   }
-  const damped = verdict.how === 'lost-data' ? undefined : dampedUntil(world, shard);
+  const damped = dampedUntil(world, shard, verdict.how);
   if (damped !== undefined) {
     const seconds = Math.ceil((damped - world.now) / 1_000);
     return {

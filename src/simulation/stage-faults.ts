@@ -19,6 +19,9 @@ const EMPTY_FOR = 1_300;
 /** These acknowledged writes may be gone by what befell their nodes, and no controller could help it. */
 export type Disaster = (write: Acknowledged) => boolean;
 
+/** Milliseconds for which a leader waits for the answer to a commit, and a little. */
+const COMMIT_WAIT = 2_500;
+
 /** What ends a fault is none. */
 const MENDING = new Set(['start', 'wake', 'heal', 'start-controller', 'wake-controller', 'store-up']);
 
@@ -108,7 +111,8 @@ export class StageFaults extends StageView {
       if (next !== machine && next?.core?.isSlave === false) return;
       if (machine.life !== life) up += 100;
     }
-    if (watched && storeFaults.lostAnswerAt === lostBefore) return;
+    // A commit whose answer got lost is waited for, and nothing else is committed until then.
+    if (watched && storeFaults.lostAnswerAt === lostBefore && since - lostBefore > COMMIT_WAIT) return;
     const until = this.now;
     this.disasters.push(({ slot, at }) => at <= until && slots.some(({ from, to }) => from <= slot && slot <= to));
   }
