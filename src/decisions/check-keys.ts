@@ -6,8 +6,17 @@
 import { movesOf } from '../operations/intended.ts';
 import { unfinished } from '../operations/move.ts';
 import { sameAddress } from '../topology/address.ts';
-import { masterOf, type Shard } from '../topology/cluster.ts';
-import { covers, formatRange, intersect, type SlotRange, type SlotSet, slotSet, subtract } from '../topology/slots.ts';
+import { masterOf, type Shard, shardOf } from '../topology/cluster.ts';
+import {
+  covers,
+  formatRange,
+  intersect,
+  NO_SLOTS,
+  type SlotRange,
+  type SlotSet,
+  slotSet,
+  subtract,
+} from '../topology/slots.ts';
 import { type Found, NOTHING_MORE } from './check-found.ts';
 import { kvctl } from './commands.ts';
 import type { DeepLook, KeysLook, NodeLook } from './deep-look.ts';
@@ -55,7 +64,9 @@ function left(world: World, deep: DeepLook, shard: Shard, { held }: KeysLook, mo
     const theirs = look?.kind === 'read' ? look.keys : null;
     if (owner === shard || theirs === null) return [];
     const sets: Record<'stale' | 'only' | 'open', SlotRange[]> = { stale: [], only: [], open: [] };
-    for (const range of intersect(foreign, owner.slots)) {
+    // Of slots that changed hands since they were looked at nothing is known.
+    const then = shardOf(deep.intended.cluster, owner.id)?.slots ?? NO_SLOTS;
+    for (const range of intersect(foreign, intersect(owner.slots, then))) {
       for (let slot = range.from; slot <= range.to; slot++) {
         const known = certain.has(slot) && (theirs.from === null || slot < theirs.from);
         sets[!known ? 'open' : theirs.held.has(slot) ? 'stale' : 'only'].push({ from: slot, to: slot });

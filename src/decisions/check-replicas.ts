@@ -46,8 +46,9 @@ function strangers(world: World, shard: Shard, deep: DeepLook): readonly Found[]
       severity: 'warning',
       shard: shard.id,
       node: shard.master,
-      message: `${shard.master} feeds ${look.feeds - own.length} more than its replicas: ${where.join(', ')} ${where.length === 1 ? 'is no node' : 'are no nodes'} of this cluster`,
-      waitingFor: 'an operator: find out what copies from it, and end that or add it with `kvctl create node`',
+      message: `${shard.master} feeds ${where.join(', ')}, ${where.length === 1 ? 'which is no node' : 'which are no nodes'} of this cluster`,
+      waitingFor:
+        'an operator: find out what copies from it, and end that or add it with `kvctl create node`; one that has just died is forgotten in a moment',
       command: null,
     },
   ];

@@ -63,20 +63,37 @@ export function topologyFindings(world: World, problems: readonly Finding[], dee
     const apart = carried(look, deep, node);
     if (apart === undefined || problems.some((one) => one.node === node && one.code === 'TOPOLOGY_NEWER')) continue;
     const mended = nodeOf(world.intended.cluster, node) === undefined || carries(world, found.node);
-    const paused = world.intended.pause !== null;
     const so = mended ? '; it was told the committed one meanwhile' : '';
     list.push({
+      ...NOTHING_MORE,
+      ...(mended ? NOT_WAITING : outlook(world, problems, node)),
       code: apart.code,
       severity: mended ? 'note' : 'error',
       shard: found.shard.id,
       node,
       message: `${node} ${mended ? 'carried' : 'carries'} ${apart.what}${so}`,
-      waitingFor: mended ? null : paused ? 'the end of the pause' : 'it is told by itself as soon as it can be',
-      command: mended ? null : kvctl(world, paused ? 'resume' : 'sync'),
-      slots: [],
       evidence: topologyEvidence(node, deep),
-      remedy: mended ? null : { kind: 'sync' },
     });
   }
   return list;
+}
+
+const NOT_WAITING = { waitingFor: null, command: null };
+
+/** When it will be told: at once, unless something stands in the way. */
+function outlook(
+  world: World,
+  problems: readonly Finding[],
+  node: NodeId,
+): Pick<Found, 'waitingFor' | 'command'> & Partial<Pick<Found, 'remedy'>> {
+  if (world.intended.pause !== null)
+    return { waitingFor: 'the end of the pause', command: kvctl(world, 'resume'), remedy: { kind: 'sync' } };
+  // Such as a master without its data: it is told nothing before somebody has decided what becomes of it.
+  const before = problems.find((one) => one.node === node && one.severity === 'error');
+  if (before !== undefined) return { waitingFor: `an end of ${before.code}, which comes first`, command: null };
+  return {
+    waitingFor: 'it is told by itself as soon as it can be',
+    command: kvctl(world, 'sync'),
+    remedy: { kind: 'sync' },
+  };
 }

@@ -96,6 +96,18 @@ test('topologies that differ: none, older, of the same number; told again if not
   }
 });
 
+test('a master without its data carries no topology: what becomes of it comes first', () => {
+  const seen = world('a master 5 highest:900 says-master / c master 9', {
+    views: { a: { version: -1, holds: null } },
+  });
+  const list = found(seen, looking(seen, { a: { topology: null } }));
+  const none = list.find(({ code }) => code === 'TOPOLOGY_NONE');
+  assert.deepEqual(
+    [none?.waitingFor, none?.remedy, none?.command],
+    ['an end of DATA_LOST, which comes first', null, null],
+  );
+});
+
 test('in a paused cluster a topology that differs waits for the end of the pause', () => {
   const seen = seeing(world(TWO, { pause: { until: null, by: 'ops' } }), 'b', { version: 3, holds: null });
   const one = only(found(seen, looking(seen, { b: { topology: { version: 3, lines: lines(seen) } } })));

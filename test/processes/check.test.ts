@@ -257,7 +257,7 @@ together('checks', 3, (define) => {
     );
     await stranger.call('CLUSTERX', 'SETNODEID', id);
     const found = await finds(cluster, 'UNKNOWN_REPLICA');
-    assert.match(found.message, new RegExp(`${stranger.addr} is no node of this cluster`));
+    assert.match(found.message, new RegExp(`feeds ${stranger.addr}, which is no node of this cluster`));
     assert.equal(found.fix, null);
   });
 });
