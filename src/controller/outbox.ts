@@ -345,6 +345,8 @@ function guarded(want: Want, line: Line, before: { role: 'master' | 'slave'; seq
     case 'may-follow':
       if (before.sequence > 0 && before.sequence < (want.least ?? 0))
         return `it is at sequence ${before.sequence}, below the ${want.least} that it was seen at`;
+      if (before.sequence > (want.most ?? Number.POSITIVE_INFINITY))
+        return `it is at sequence ${before.sequence}, beyond the ${want.most} up to which it shares its master’s history`;
       if (before.role === 'slave' || before.sequence === 0 || line.fencedAt !== undefined) return undefined;
       return 'it says that it is a master, and was not fenced on this connection';
     case 'raised':

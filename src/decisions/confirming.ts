@@ -116,10 +116,26 @@ export function confirmed(world: World, shard: Shard, node: Node, view: NodeView
   }
 }
 
-/** The smallest P since the entry under which it was proven, unless it may have been an old master below it. */
+/** The smallest P since the entry under which it was proven: beyond it nobody shares its history. Infinity: none since. */
+function limitOf(shard: Shard, node: Node): Sequence {
+  const at = shard.lineage.findIndex((candidate) => candidate.version === node.proof?.entry);
+  return Math.min(...shard.lineage.slice(at + 1).map((promotion) => promotion.sequence));
+}
+
+/**
+ * Beyond which number it may not be told of its new master, since its old one may feed it on until that very moment.
+ * Undefined: it was told before, or is fed by right.
+ */
+export function mostAtAttach(world: World, shard: Shard, node: Node): Sequence | undefined {
+  const version = world.view(node.id)?.version ?? null;
+  if (version !== null && version >= newestEntry(shard).version) return undefined;
+  return fedByTheOldMaster(world, shard, node) === false ? limitOf(shard, node) : undefined;
+}
+
+/** That limit, unless it may have been an old master below it. */
 function commonAt(shard: Shard, node: Node, known: Sequence | undefined): Sequence | null {
   const at = shard.lineage.findIndex((candidate) => candidate.version === node.proof?.entry);
-  const limit = Math.min(...shard.lineage.slice(at + 1).map((promotion) => promotion.sequence));
+  const limit = limitOf(shard, node);
   const mayBeBelow = known === undefined ? shard.lineage[at]?.master === node.id : known <= limit;
   return mayBeBelow ? null : limit;
 }

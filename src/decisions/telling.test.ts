@@ -4,8 +4,9 @@ import { lookOf } from '../operations/intended.ts';
 import type { Switchover } from '../operations/switchover.ts';
 import { fingerprint } from '../topology/fingerprint.ts';
 import { releasingText } from '../topology/text.ts';
+import { mostAtAttach } from './confirming.ts';
 import { released, tellingWakesAt, wants } from './telling.ts';
-import { carrying, NOW, seeing, VERSION, world } from './testing.ts';
+import { carrying, entry, NOW, nodeAt, seeing, shardAt, VERSION, world } from './testing.ts';
 import { moveOf, RANGE } from './testing-moves.ts';
 import type { World } from './world.ts';
 
@@ -31,6 +32,15 @@ test('guards and breaths: a replica says who it is first, and a master is never 
   const [update, attach] = wants(world(`a master 9 at:${OLD} | b replica 9 at:${OLD}`));
   assert.deepEqual([update?.guard, update?.breath, update?.urgent], ['none', false, false]);
   assert.deepEqual([attach?.guard, attach?.breath, attach?.urgent], ['may-follow', true, false]);
+});
+
+test('a sibling that its old master may still feed is told only up to the promotion’s number, and once told without one', () => {
+  const lineage = { lineage: [entry(1, 'a', 0), entry(VERSION, 'b', 900)], floor: 900 };
+  const text = `a away 900 gone proof:1 | b master 900 | c replica 890 proof:1 attaching:within`;
+  const most = (more: string) => wants(world(`${text} ${more}`, lineage)).find(({ node }) => node === 'c')?.most;
+  assert.equal(most(`at:${OLD}`), 900);
+  const there = world(`${text} at:${VERSION}`, lineage);
+  assert.equal(mostAtAttach(there, shardAt(there), nodeAt(there, 'c')), undefined);
 });
 
 test('a new master that is a slave yet is promoted at once, its number in the breath', () => {

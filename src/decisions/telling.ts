@@ -10,7 +10,7 @@ import type { LeavingNode, Node, Shard } from '../topology/cluster.ts';
 import { fingerprint } from '../topology/fingerprint.ts';
 import type { NodeId, Sequence, Version } from '../topology/ids.ts';
 import { releasingText } from '../topology/text.ts';
-import { seenAt, unfitForAttach } from './confirming.ts';
+import { mostAtAttach, seenAt, unfitForAttach } from './confirming.ts';
 import { attachGuard, fencedAsSlave } from './copies.ts';
 import { handOverWakesAt, itsTurn, mustHear } from './hand-over.ts';
 import { untoldUntil } from './late-commit.ts';
@@ -27,12 +27,13 @@ export interface Want {
   readonly purpose: 'update' | 'promote' | 'drain' | 'fence' | 'attach' | 'release';
   /**
    * Read on the same connection right before: `says-master`, since a text without its id ends a replica's
-   * replication; `may-follow`: it says slave, or was fenced on this connection, or is at sequence 0, and is not below
-   * `least`; `raised`: it was fenced on this connection, and its number is above `above`.
+   * replication; `may-follow`: it says slave, or was fenced on this connection, or is at sequence 0, and is neither
+   * below `least` nor beyond `most`; `raised`: it was fenced on this connection, and its number is above `above`.
    */
   readonly guard: 'none' | 'says-master' | 'may-follow' | 'raised';
   readonly above?: Sequence;
   readonly least?: Sequence;
+  readonly most?: Sequence | undefined;
   /** Its number must come in the same breath. Never for a push that takes moved slots from their source. */
   readonly breath: boolean;
   /** Goes out at once on a connection of its own, whatever else is under way. */
@@ -91,7 +92,7 @@ function wantMember(world: World, shard: Shard, node: Node): Want | undefined {
   }
   if (unfitForAttach(world, shard, node, view) !== undefined) return undefined;
   const attach = { ...common, purpose: 'attach', breath: true, urgent: false } as const;
-  const past = node.attaching === 'within' ? { least: seenAt(node, view) } : {};
+  const past = node.attaching === 'within' ? { least: seenAt(node, view), most: mostAtAttach(world, shard, node) } : {};
   if (node.copy === null || view.says === 'slave') return { ...attach, guard: 'may-follow', ...past };
   // Told a moment too early it would be let in by its number, whatever it holds.
   const above = attachGuard(world, shard, node);

@@ -34,6 +34,9 @@ export interface Promotion {
 export interface HandOver {
   readonly host: string;
   readonly range: SlotRange;
+  /** The shard that got them, and what its master had then; NaN: nobody knows. */
+  readonly target: string;
+  readonly goal: number;
   readonly startedAt: number;
   readonly at: number;
 }
@@ -159,7 +162,8 @@ export class Invariants implements Observer, Committed {
       const address = before.shards.flatMap(({ nodes }) => nodes).find(({ id }) => id === move.sourceNode)?.address;
       const host = address === undefined ? undefined : this.#world.atAddress(address)?.host;
       const startedAt = this.#movesBegan.get(key) ?? this.#world.loop.now;
-      if (host !== undefined) this.handOvers.push({ host, range: move.range, startedAt, at: this.#world.loop.now });
+      const { range, target, goal } = move;
+      if (host !== undefined) this.handOvers.push({ host, range, target, goal, startedAt, at: this.#world.loop.now });
     }
   }
 

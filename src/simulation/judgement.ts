@@ -1,4 +1,5 @@
 /** Which acknowledged writes may be gone at the end of a run, and which may not. */
+import type { SlotRange } from '../topology/slots.ts';
 import type { Stage } from './stage.ts';
 import type { Acknowledged } from './traffic.ts';
 
@@ -15,9 +16,10 @@ export function judge(missing: readonly Acknowledged[], stage: Stage, planned: b
     if (invariants.slotOnly.has(write.slot)) continue;
     const gone = stage.disasters.some((took) => took(write));
     const lawful = mayBeLost(write, stage) || byAnOldMaster(write, stage) || byTheOverwritten(write, stage);
-    if (gone || lawful || servedTwice(write, stage)) permitted++;
+    const moved = diedWithItsTarget(write, stage) || outOfSight(write, stage);
+    if (gone || lawful || moved || servedTwice(write, stage)) permitted++;
     else forbidden.push(write);
-    if (!gone && !servedTwice(write, stage) && !isKept(write, stage)) copiedOver.push(write);
+    if (!gone && !moved && !servedTwice(write, stage) && !isKept(write, stage)) copiedOver.push(write);
   }
   const wordsOf = (writes: readonly Acknowledged[]) => {
     const some = writes.slice(0, 5).map(({ key, value, at, host, sequence }) => {
@@ -45,11 +47,37 @@ export function judge(missing: readonly Acknowledged[], stage: Stage, planned: b
  */
 function servedTwice(write: Acknowledged, stage: Stage): boolean {
   return stage.invariants.handOvers.some(({ host, range, startedAt, at }) => {
-    if (host !== write.host || write.slot < range.from || range.to < write.slot) return false;
+    if (host !== write.host || !isIn(write, range)) return false;
     const starts = stage.world.at(host)?.starts ?? [];
     return starts.some((start) => startedAt <= start && start <= write.at) && write.at <= at + TOLD_WITHIN;
   });
 }
+
+const isIn = ({ slot }: Acknowledged, range: SlotRange): boolean => range.from <= slot && slot <= range.to;
+
+/**
+ * Moved to a master that died before any of its replicas had it: a source is told, and deletes its copy, when a replica
+ * has all, or a second after the hand-over if none can be waited for.
+ */
+function diedWithItsTarget(write: Acknowledged, stage: Stage): boolean {
+  const { handOvers, promotions, cluster } = stage.invariants;
+  return handOvers.some(({ range, target, goal, startedAt, at }) => {
+    if (!isIn(write, range) || write.at > at + TOLD_WITHIN) return false;
+    return promotions.some((promotion) => {
+      if (promotion.planned || promotion.shard !== target || promotion.at < startedAt) return false;
+      const shard = cluster?.shards.find(({ id }) => id === target);
+      const entry = shard?.lineage.find(({ version }) => version === promotion.version);
+      return entry !== undefined && !(entry.sequence >= goal);
+    });
+  });
+}
+
+/** In a piece of which nobody will ever know whose it was when its masters died. */
+const outOfSight = (write: Acknowledged, stage: Stage): boolean =>
+  stage.invariants.commands.moves.lostSight.some(
+    ({ host, range, from, until }) =>
+      host === write.host && isIn(write, range) && from <= write.at && write.at <= until,
+  );
 
 /** An unplanned failover of its shard, to a replica that had not got so far. */
 function mayBeLost({ host, sequence, at }: Acknowledged, stage: Stage): boolean {
@@ -64,14 +92,18 @@ function mayBeLost({ host, sequence, at }: Acknowledged, stage: Stage): boolean 
   });
 }
 
-/** Taken by a master after an unplanned failover had replaced it: nothing can keep it from that before it is told. */
+/**
+ * Taken by a master after an unplanned failover had replaced it, or after a planned one if an older disk has made it
+ * master again: nothing can keep it from that before it is told.
+ */
 function byAnOldMaster({ host, at }: Acknowledged, stage: Stage): boolean {
   const { promotions, members } = stage.invariants;
   const is = (shard: string, id: string) => members.has(`${shard} ${host} ${id}`);
   const last = promotions.findLast(
     (promotion) => promotion.at < at && (is(promotion.shard, promotion.old) || is(promotion.shard, promotion.master)),
   );
-  return last !== undefined && is(last.shard, last.old) && !last.planned;
+  if (last === undefined || !is(last.shard, last.old)) return false;
+  return !last.planned || stage.revivals.some((one) => one.host === host && last.at < one.at && one.at <= at);
 }
 
 /** Taken by a master that an operator's overwrite was just unseating, on the word of an older store. */

@@ -1,5 +1,5 @@
 /** What may befall nodes, links, controllers and the store; each act is noted and counted. */
-import type { Cancel, Duration } from '../runtime/runtime.ts';
+import type { Cancel, Duration, Instant } from '../runtime/runtime.ts';
 import type { Reach } from '../store/memory/link.ts';
 import type { ControllerHost } from './controllers.ts';
 import type { DiskImage } from './disk.ts';
@@ -27,6 +27,8 @@ const MENDING = new Set(['start', 'wake', 'heal', 'start-controller', 'wake-cont
 
 export class StageFaults extends StageView {
   disasters: Disaster[] = [];
+  /** When a machine was given older files, by which it may take itself for what it was. */
+  revivals: { readonly host: string; readonly at: Instant }[] = [];
 
   #did(kind: string, ...parties: readonly Party[]): void {
     this.world.note([kind, ...parties.map(({ name }) => name)].join(' '));
@@ -59,6 +61,7 @@ export class StageFaults extends StageView {
     if (machine.state === 'dead') return;
     this.#did('lose-power', machine);
     const diedAt = this.now;
+    const wasMaster = machine.core?.isSlave === false;
     machine.kill();
     const { life } = machine;
     this.world.loop.after(rest, () => {
@@ -67,7 +70,11 @@ export class StageFaults extends StageView {
       const still = masters.some((node) => node !== undefined && this.world.atAddress(node.address) === machine);
       machine.losePower(diedAt - (still ? 0 : data), diedAt - files);
       if (!still) this.disasters.push(({ host, at }) => host === machine.host && diedAt - data <= at && at <= diedAt);
+      this.revivals.push({ host: machine.host, at: this.now });
       this.start(machine);
+      // By its older nodes.conf it follows its old master again, and copies that as soon as both run.
+      if (wasMaster && machine.core?.isSlave === true)
+        this.disasters.push(({ host, at }) => host === machine.host && at <= diedAt);
     });
   }
 
@@ -75,6 +82,7 @@ export class StageFaults extends StageView {
   restoreDisk(machine: Machine, image: DiskImage): void {
     this.#did('restore-disk', machine);
     machine.restore(image);
+    this.revivals.push({ host: machine.host, at: this.now });
   }
 
   /**

@@ -32,6 +32,7 @@ export class Stage extends StageFaults {
   drawing(random: RandomSource): Stage {
     const stage = new Stage(this.world, this.invariants, random);
     stage.disasters = this.disasters;
+    stage.revivals = this.revivals;
     stage.overwrites = this.overwrites;
     return stage;
   }
