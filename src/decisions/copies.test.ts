@@ -133,6 +133,14 @@ test('what it alone holds is saved, then stored as saved and told, before anythi
   assert.deepEqual([nodeAt(next, 'a').copy?.saved, nodeAt(next, 'a').copy?.seal], [1_020, 'looks']);
 });
 
+test('a replica was fed on while it was saved: beyond the number that was read of it, it is not saved again and again', () => {
+  const fed = withCopy(world('b master 1200 | a away 1020 proof:1', REPLACED), 'a', COPY);
+  const said = answered(fed, saveOf(fed), 'save', { ...SAVING, to: 1_060 });
+  const { next } = committed(said);
+  assert.equal(nodeAt(next, 'a').copy?.saved, 1_060);
+  assert.equal(words(after(said, next)), 'fence');
+});
+
 test('nothing of it is data: nothing is told, and it goes on', () => {
   const seen = withCopy(parted(), 'a', COPY);
   const { next, kinds } = committed(answered(seen, saveOf(seen), 'save', { ...SAVING, file: null }));

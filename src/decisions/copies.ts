@@ -245,6 +245,8 @@ function toSave(
     return { kind: 'saved', to: last, seal: '', event: { kind: 'salvage.skipped', message } };
   }
   const { to, seal, file, first, records, commands } = got;
+  // Its log went on while it was read, and nobody has asked for its number since.
+  if (to === copy.saved && seal === copy.seal) return undefined;
   if (file === null) return { kind: 'saved', to, seal, event: null };
   const message = `${records} records that ${node.id} alone holds are saved as ${file}, told as ${commands} commands`;
   const evidence = { file, first, last: to, records, commands, all: got.all };
