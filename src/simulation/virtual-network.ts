@@ -38,6 +38,8 @@ interface Burden {
 
 /** The pause of a sender before it sends a lost packet again; it doubles with each. */
 const RESEND = 200;
+/** No packet is late by more: runs end before pauses of minutes do, which a real sender comes to. */
+const LATEST = 5_000;
 
 /** So long a sender goes on sending what is new while nothing that it sent is confirmed, about its first resend. */
 const UNCONFIRMED_FOR = 200;
@@ -321,7 +323,7 @@ export class VirtualNetwork {
       total += burden.least + (burden.most - burden.least) * this.#random.next();
       for (let pause = RESEND; burden.lost > 0 && this.#random.next() < burden.lost; pause *= 2) total += pause;
     }
-    return total;
+    return Math.min(total, LATEST);
   }
 
   /** The dialling side; `ear` hears `connected`, or that it was never made. */
