@@ -86,6 +86,9 @@ test('the document’s examples: shards, failover and nodes', async () => {
   assert.equal((await ask('DELETE', `${CLUSTER}/shards/0/nodes/${'x'.repeat(40)}`)).json.error.message, ABSENT);
 });
 
+/** How slots move unless it is said. */
+const HOW = { slotOnly: false, slotsPerMove: null, priority: 0 };
+
 test('slots in every form that the contract accepts', async () => {
   const { ask, plane } = await world();
   const forms: readonly [unknown, readonly { from: number; to: number }[]][] = [
@@ -104,7 +107,7 @@ test('slots in every form that the contract accepts', async () => {
   for (const [slot, ranges] of forms) {
     const answer = await ask('POST', `${CLUSTER}/migrate`, { target: 1, slot, slot_only: 'false', unknown: [{}] });
     assert.deepEqual([answer.status, answer.json], [200, ok], JSON.stringify(slot));
-    assert.deepEqual(plane.asked.at(-1)?.more, [{ index: 1 }, ranges, false]);
+    assert.deepEqual(plane.asked.at(-1)?.more, [{ index: 1 }, ranges, HOW]);
   }
   const id = plane.cluster(TEST_CLUSTER).cluster.shards[1]?.id ?? '';
   for (const [body, ref, only] of [
@@ -113,15 +116,18 @@ test('slots in every form that the contract accepts', async () => {
     [{ target: 1, slot: 3, slotOnly: false }, { index: 1 }, false],
   ] as const) {
     assert.equal((await ask('POST', `${CLUSTER}/migrate`, body)).status, 200);
-    assert.deepEqual([plane.asked.at(-1)?.more[0], plane.asked.at(-1)?.more[2]], [ref, only]);
+    assert.deepEqual([plane.asked.at(-1)?.more[0], plane.asked.at(-1)?.more[2]], [ref, { ...HOW, slotOnly: only }]);
   }
+  const limits = { target: 1, slot: 4, slots_per_move: 10, priority: -3 };
+  await ask('POST', `${CLUSTER}/migrate`, limits);
+  assert.deepEqual(plane.asked.at(-1)?.more[2], { slotOnly: false, slotsPerMove: 10, priority: -3 });
 });
 
 test('the routes of older releases', async () => {
   const { ask, plane } = await world();
   const data = await ask('POST', `${CLUSTER}/shards/migration/slot_data`, { source: 0, target: 1, slot: 123 });
   assert.deepEqual([data.status, data.json], [200, ok]);
-  assert.deepEqual(plane.asked.at(-1)?.more, [{ index: 1 }, [{ from: 123, to: 123 }], false]);
+  assert.deepEqual(plane.asked.at(-1)?.more, [{ index: 1 }, [{ from: 123, to: 123 }], { slotOnly: false }]);
   const only = await ask('POST', `${CLUSTER}/shards/migration/slot_only`, {
     source: 0,
     target: 1,
@@ -132,7 +138,7 @@ test('the routes of older releases', async () => {
     { from: 1, to: 1 },
     { from: 3, to: 4 },
   ];
-  assert.deepEqual(plane.asked.at(-1)?.more, [{ index: 1 }, ranges, true]);
+  assert.deepEqual(plane.asked.at(-1)?.more, [{ index: 1 }, ranges, { slotOnly: true }]);
   const again = await ask('POST', `${CLUSTER}/shards/migration/slot_only`, { source: 0, target: 1, slots: ['1'] });
   assert.equal(again.status, 200, 'a repetition is left to the controller');
   const stray = await ask('POST', `${CLUSTER}/shards/migration/slot_data`, { source: 1, target: 1, slot: 5 });

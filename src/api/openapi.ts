@@ -60,6 +60,10 @@ const nobody: ControlPlane = {
   pause: unreachable,
   resume: unreachable,
   sync: unreachable,
+  moves: unreachable,
+  rebalancePlan: unreachable,
+  rebalance: unreachable,
+  changeMoves: unreachable,
   check: unreachable,
   fix: unreachable,
 };

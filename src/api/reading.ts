@@ -86,7 +86,11 @@ export function changeOptions(request: Asked): WriteOptions {
 /** For all others: a caller who asks for a rehearsal must not get the change itself. */
 export function writeOptions(request: Asked): WriteOptions {
   if (wantsDryRun(request))
-    throw refuseMember('dry_run', true, 'false, or absent: only a failover, a replay and a fix can be rehearsed');
+    throw refuseMember(
+      'dry_run',
+      true,
+      'false, or absent: only a failover, a rebalance, a replay and a fix can be rehearsed',
+    );
   return changeOptions(request);
 }
 

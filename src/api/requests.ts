@@ -174,12 +174,25 @@ export const FailoverBody = Type.Object(
   { title: 'Failover', examples: [{ preferred_node_id: 'O0JKq1Hp9FtI3dJTU3MigWjjZJzPtduoDODX0OAY' }] },
 );
 
+const SlotsPerMove = Type.Optional(
+  Type.Union([Type.Integer({ minimum: 1, maximum: 16384 }), Type.Null()], {
+    description: 'slots that are copied at a time at most, 1 to 16384; absent or null: as many as can be copied in 5 s',
+  }),
+);
+const MovePriority = Type.Integer({
+  minimum: -1000,
+  maximum: 1000,
+  description: 'a whole number from -1000 to 1000; among moves that could begin the higher goes first',
+});
+const HowToMove = { slots_per_move: SlotsPerMove, priority: Type.Optional(MovePriority) };
+
 export const MigrateBody = Type.Object(
   {
     target: ShardRef,
     slot: Slots,
     slot_only: Type.Optional(Flag),
     slotOnly: Type.Optional(Flag),
+    ...HowToMove,
     ...WriteMembers,
   },
   {
@@ -189,6 +202,50 @@ export const MigrateBody = Type.Object(
       { target: 'sh-4fY2kQ81aZx0', slot: ['0-100', 200] },
     ],
   },
+);
+
+/** Members beyond these are refused: a misspelt one would balance the cluster otherwise than meant. */
+export const RebalanceBody = Type.Object(
+  {
+    weights: Type.Optional(
+      Type.Record(Shard, Type.Number({ minimum: 0 }), {
+        description:
+          'by shard, its index or id: a number from 0 up; a shard that is not named has 1, and each is due its share of the sum',
+      }),
+    ),
+    drain: Type.Optional(
+      Type.Array(ShardRef, {
+        maxItems: 1000,
+        description:
+          'shards that give away all their slots; without `weights` the others keep their proportions, and nothing else moves',
+      }),
+    ),
+    ...HowToMove,
+    ...WriteMembers,
+  },
+  { title: 'Rebalance', examples: [{}, { weights: { '0': 2 }, dry_run: true }, { drain: [3] }] },
+);
+
+const OperationId = Type.String({ pattern: '^(mv|pl)-[A-Za-z0-9]{12}$', description: 'the id of a move or of a plan' });
+const WhichMoves = {
+  plan: Type.Optional(OperationId),
+  move: Type.Optional(OperationId),
+};
+/** Neither a plan nor a move: all of the cluster. */
+export const MovesBody = Type.Object({ ...WhichMoves, ...WriteMembers }, { title: 'Moves', examples: [{}] });
+export const MovesPriorityBody = Type.Object(
+  { ...WhichMoves, priority: MovePriority, ...WriteMembers },
+  { title: 'MovesPriority', examples: [{ move: 'mv-4fY2kQ81aZx0', priority: 10 }] },
+);
+export const SettleBody = Type.Object(
+  {
+    move: OperationId,
+    owner: Type.Union([Type.Literal('source'), Type.Literal('target')], {
+      description: 'source or target: whose copy of the piece holds; what the other one has of it is given up',
+    }),
+    ...WriteMembers,
+  },
+  { title: 'Settlement', examples: [{ move: 'mv-4fY2kQ81aZx0', owner: 'source' }] },
 );
 
 /** What releases before 1.0 of the Go controller took, and the Kubernetes operator still sends. */

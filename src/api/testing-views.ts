@@ -2,11 +2,13 @@
 
 import type { CheckView } from '../controller/check-views.ts';
 import type { Evidence } from '../controller/evidence-record.ts';
+import type { RebalanceView } from '../controller/rebalancing.ts';
 import type { Replay, SalvageContents } from '../controller/salvages.ts';
 import type { ClusterStatus } from '../controller/status.ts';
+import { planRebalance } from '../decisions/rebalance.ts';
 import { formatAddress } from '../topology/address.ts';
 import type { Cluster, Shard } from '../topology/cluster.ts';
-import { formatRange } from '../topology/slots.ts';
+import { formatRange, type SlotRange, slotCount } from '../topology/slots.ts';
 
 /** Seconds since 1970. */
 export const CREATED_AT = 1_686_101_693;
@@ -187,5 +189,24 @@ export function foundThings(cluster: Cluster): CheckView {
       },
       { ...about('KEYS_UNSEEN', holder), severity: 'note', message: 'not all was seen', waiting_for: null, fix: null },
     ],
+  };
+}
+
+/** What a rebalance without weights would do. */
+export function balancedOf({ version, shards }: Cluster): RebalanceView {
+  const planned = planRebalance(shards.map(({ id, slots }) => ({ id, slots, weight: 1 })));
+  const { moves, fills, after } = planned.kind === 'plan' ? planned : { moves: [], fills: [], after: [] };
+  const words = (range: SlotRange) => ({ range: formatRange(range), slots: slotCount([range]) });
+  return {
+    version,
+    slots: moves.reduce((sum, { range }) => sum + slotCount([range]), 0),
+    moves: moves.map(({ range, source, target }) => ({ ...words(range), source, target })),
+    fills: fills.map(({ range, target }) => ({ ...words(range), target })),
+    shards: shards.map(({ id, slots }) => ({
+      shard: id,
+      weight: 1,
+      before: slotCount(slots),
+      after: after.find((one) => one.id === id)?.slots ?? 0,
+    })),
   };
 }

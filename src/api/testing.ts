@@ -16,6 +16,9 @@ import type {
 } from '../controller/control-plane.ts';
 import type { ClusterEvent } from '../controller/events.ts';
 import type { Evidence } from '../controller/evidence-record.ts';
+import type { MovePlane, MovesCommand } from '../controller/move-plane.ts';
+import type { MoveOptions } from '../controller/move-planning.ts';
+import type { RebalanceView, WantedBalance } from '../controller/rebalancing.ts';
 import { alreadyExists, invalid, notFound, Refusal } from '../controller/refusal.ts';
 import type { Replay, SalvageContents, SalvageView } from '../controller/salvages.ts';
 import {
@@ -33,8 +36,8 @@ import { seededRandom } from '../runtime/seeded-random.ts';
 import { type Address, formatAddress } from '../topology/address.ts';
 import { type Cluster, NEW_NODE, type Node, nodeOf, nodesOf, type Shard, withNode } from '../topology/cluster.ts';
 import { isName, NAME_RULE, newNodeId, newShardId } from '../topology/ids.ts';
-import { NO_SLOTS, type SlotRange, type SlotSet, splitEvenly, subtract, union } from '../topology/slots.ts';
-import { CREATED_AT, evidenceOf, foundNothing, replayOf, SALVAGE, statusOf } from './testing-views.ts';
+import { NO_SLOTS, parseRange, type SlotRange, type SlotSet, splitEvenly, subtract, union } from '../topology/slots.ts';
+import { balancedOf, CREATED_AT, evidenceOf, foundNothing, replayOf, SALVAGE, statusOf } from './testing-views.ts';
 
 /** What a write was given, for assertions. */
 export interface Asked {
@@ -60,6 +63,7 @@ export class FakePlane implements ControlPlane {
   /** What a check finds. */
   found: (cluster: Cluster) => CheckView = foundNothing;
   leads: string | undefined = '127.0.0.1:9379';
+  underWay: ReturnType<MovePlane['moves']> = { plans: [], moves: [] };
   readonly #namespaces = new Map<string, Map<string, Held>>();
   readonly #random = seededRandom(7);
 
@@ -342,10 +346,10 @@ export class FakePlane implements ControlPlane {
     name: ClusterName,
     target: ShardRef,
     ranges: readonly SlotRange[],
-    slotOnly: boolean,
+    how: MoveOptions,
     options: WriteOptions,
   ): Promise<void> {
-    this.#write('migrate', options, target, ranges, slotOnly);
+    this.#write('migrate', options, target, ranges, how);
     this.#at(name, options);
     const to = this.#shardAt(name, target);
     this.change(name, (cluster) => ({
@@ -355,6 +359,44 @@ export class FakePlane implements ControlPlane {
         slots: shard.id === to.id ? union(shard.slots, ranges) : subtract(shard.slots, ranges),
       })),
     }));
+  }
+
+  moves(name: ClusterName): ReturnType<MovePlane['moves']> {
+    this.#held(name);
+    return this.underWay;
+  }
+
+  rebalancePlan(name: ClusterName, wanted: WantedBalance): RebalanceView {
+    this.asked.push({ what: 'rebalancePlan', options: { caller: TESTER }, more: [wanted] });
+    return balancedOf(this.cluster(name).cluster);
+  }
+
+  async rebalance(
+    name: ClusterName,
+    wanted: WantedBalance,
+    how: MoveOptions,
+    options: WriteOptions,
+  ): Promise<RebalanceView & { readonly plan: string | null }> {
+    this.#write('rebalance', options, wanted, how);
+    const view = balancedOf(this.#at(name, options).view.cluster);
+    const rangesOf = (texts: readonly { readonly range: string }[]) =>
+      texts.flatMap(({ range }) => parseRange(range) ?? []);
+    this.change(name, (cluster) => ({
+      ...cluster,
+      shards: cluster.shards.map((shard) => ({
+        ...shard,
+        slots: union(
+          subtract(shard.slots, rangesOf(view.moves.filter(({ source }) => source === shard.id))),
+          rangesOf([...view.moves, ...view.fills].filter(({ target }) => target === shard.id)),
+        ),
+      })),
+    }));
+    return { ...view, plan: view.moves.length === 0 ? null : 'pl-4fY2kQ81aZx0' };
+  }
+
+  async changeMoves(name: ClusterName, command: MovesCommand, options: WriteOptions): Promise<void> {
+    this.#write('changeMoves', options, command);
+    this.#at(name, options);
   }
 
   async pause(name: ClusterName, until: number | null, options: WriteOptions): Promise<void> {

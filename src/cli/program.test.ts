@@ -34,17 +34,18 @@ test('every command of the Go kvctl says what it said there', async (t) => {
     const { out, ...rest } = await kvctl(line);
     assert.deepEqual({ line, ...rest, out: tidy(out) }, { line, code: 0, err: '', out: said });
   }
+  const how = (slotOnly: boolean) => ({ slotOnly, slotsPerMove: null, priority: 0 });
   assert.deepEqual(
     plane.asked.filter(({ what }) => what === 'migrate').map(({ more }) => more.slice(1)),
     [
-      [[{ from: 5, to: 5 }], false],
-      [[{ from: 6, to: 9 }], true],
+      [[{ from: 5, to: 5 }], how(false)],
+      [[{ from: 6, to: 9 }], how(true)],
       [
         [
           { from: 5, to: 5 },
           { from: 6, to: 9 },
         ],
-        false,
+        how(false),
       ],
     ],
   );

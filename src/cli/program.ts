@@ -7,7 +7,9 @@ import { events } from './commands/events.ts';
 import { failover } from './commands/failover.ts';
 import { get, list } from './commands/list.ts';
 import { migrate } from './commands/migrate.ts';
+import { move } from './commands/moves.ts';
 import { salvage } from './commands/salvage.ts';
+import { drain, rebalancing, scale } from './commands/scale.ts';
 import { settings } from './commands/settings.ts';
 import { status } from './commands/status.ts';
 import { node, pause, resume, sync } from './commands/upkeep.ts';
@@ -23,6 +25,10 @@ const COMMANDS = [
   deletion,
   importing,
   migrate,
+  rebalancing,
+  move,
+  scale,
+  drain,
   failover,
   status,
   events,

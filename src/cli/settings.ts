@@ -181,6 +181,32 @@ export const target = value<string | undefined>({
   otherwise: undefined,
   parse: parseShard,
 });
+export const weights = value<readonly { readonly shard: string; readonly weight: number }[]>({
+  flags: '--weight <shard=number>',
+  help: 'a shard and its share, such as 0=2; one that is not named has 1. May be repeated',
+  otherwise: [],
+  parse: (text, before) => {
+    const [name = '', number = ''] = text.split('=');
+    if (!isShard(name) || !/^[0-9]{1,9}(\.[0-9]{1,6})?$/.test(number))
+      throw new InvalidArgumentError(`Allowed: ${SHARD_RULE}, then = and a number from 0 up.`);
+    return [...(before ?? []), { shard: name, weight: Number(number) }];
+  },
+});
+export const slotsPerMove = value<number | undefined>({
+  flags: '--slots-per-move <count>',
+  help: 'slots that are copied at a time at most; without it as many as can be copied in 5 s',
+  otherwise: undefined,
+  parse: natural(1),
+});
+export const owner = value<'source' | 'target' | undefined>({
+  flags: '--owner <side>',
+  help: 'source or target: whose copy of the slots holds',
+  otherwise: undefined,
+  parse: (text) => {
+    if (text === 'source' || text === 'target') return text;
+    throw new InvalidArgumentError('Allowed: source, target.');
+  },
+});
 export const slotOnly = flag('--slot-only', 'change the owner and leave the keys behind');
 export const preferred = optional('--preferred <node>', 'the id or address of the replica to promote, and no other');
 export const dryRun = flag('--dry-run', 'show who would be promoted, and why not the others; change nothing');

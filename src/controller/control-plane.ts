@@ -11,6 +11,7 @@ import type { CheckView, FixResult } from './check-views.ts';
 import type { FixOptions } from './checking.ts';
 import type { ClusterEvent } from './events.ts';
 import type { Evidence } from './evidence-record.ts';
+import type { MovePlane } from './move-plane.ts';
 import type { Replay, SalvageContents, SalvageView } from './salvages.ts';
 import type { NodeChange, SettingsChange, SettingsView } from './settings-changes.ts';
 import type { ClusterStatus } from './status.ts';
@@ -69,7 +70,7 @@ export interface ClusterView {
   readonly moves: readonly MoveView[];
 }
 
-export interface ControlPlane {
+export interface ControlPlane extends MovePlane {
   /** True once leadership and state are there: requests are served. */
   ready(): boolean;
   /** Who leads, as `host:port`; undefined when nobody does. */
@@ -160,15 +161,6 @@ export interface ControlPlane {
    * flush, reset. `force` where it holds data.
    */
   resetNode(address: Address, password: Secret, options: WriteOptions): Promise<void>;
-
-  /** Records one move a range, in order; resolves once they are stored. */
-  migrate(
-    name: ClusterName,
-    target: ShardRef,
-    ranges: readonly SlotRange[],
-    slotOnly: boolean,
-    options: WriteOptions,
-  ): Promise<void>;
 
   /** At once; a null gives back what the process was started with. */
   changeSettings(name: ClusterName, change: SettingsChange, options: WriteOptions): Promise<void>;

@@ -43,6 +43,7 @@ import { planViews } from './move-views.ts';
 import type { Opinion, PeerQuestion, Peers } from './peers.ts';
 import { readmitEmpty } from './readmission.ts';
 import { readmitNode } from './readmit.ts';
+import { balance, type RebalanceView, type WantedBalance } from './rebalancing.ts';
 import { Refusal } from './refusal.ts';
 import { Registry } from './registry.ts';
 import type { Reign } from './reign.ts';
@@ -73,7 +74,7 @@ export interface ControllerOptions {
   readonly peers?: Peers;
 }
 
-export class Controller implements ControlPlane, MovePlane {
+export class Controller implements ControlPlane {
   readonly #runtime: Runtime;
   readonly #random: RandomSource;
   readonly #leadership: Leadership;
@@ -337,18 +338,47 @@ export class Controller implements ControlPlane, MovePlane {
     name: ClusterName,
     target: ShardRef,
     ranges: readonly SlotRange[],
-    slotOnly: boolean,
+    how: MoveOptions,
     options: WriteOptions,
   ): Promise<void> {
     await this.#lead().change(name, options, (world) =>
-      queueMoves(world, target, ranges, { slotOnly }, options.caller.name, (kind) => this.#newId(kind)),
+      queueMoves(world, target, ranges, how, options.caller.name, (kind) => this.#newId(kind)),
     );
+  }
+
+  rebalancePlan(name: ClusterName, wanted: WantedBalance): RebalanceView {
+    return balance(this.#supervisor(name).world(), wanted).view;
+  }
+
+  async rebalance(
+    name: ClusterName,
+    wanted: WantedBalance,
+    how: MoveOptions,
+    options: WriteOptions,
+  ): Promise<RebalanceView & { readonly plan: OperationId | null }> {
+    const done: { view?: RebalanceView; plan: OperationId | null } = { plan: null };
+    const supervisor = await this.#lead().change(name, options, (world) => {
+      const { plan, view } = balance(world, wanted);
+      done.view = view;
+      done.plan = null;
+      if (view.moves.length + view.fills.length === 0) return { next: world.intended, events: [] };
+      return startPlan(world, plan, how, options.caller.name, (kind) => {
+        const id = this.#newId(kind);
+        if (kind === 'pl' && view.moves.length > 0) done.plan = id;
+        return id;
+      });
+    });
+    const { view } = done;
+    if (view === undefined) throw new Error(`the plan for ${name.cluster} was not computed`);
+    if (view.fills.length > 0) await this.#wait(supervisor, options);
+    return { ...view, plan: done.plan };
   }
 
   moves(name: ClusterName): ReturnType<MovePlane['moves']> {
     return planViews(this.#supervisor(name).world());
   }
 
+  /** The plan's id; null where it was done by the topology alone. */
   async startPlan(
     name: ClusterName,
     plan: WantedPlan,

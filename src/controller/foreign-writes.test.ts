@@ -78,7 +78,13 @@ test('somebody else writes while ours is being committed: one of the two is abov
   for (const wait of [0, 1, 2, 3, 5, 8]) {
     await played({ shards: 2, perShard: 2 }, async (world) => {
       await until(world, 'replicas are proven', carried(world));
-      const moving = planeOf(world).migrate(NAME, { index: 1 }, [{ from: 0, to: 9 }], true, { caller: { name: 'op' } });
+      const moving = planeOf(world).migrate(
+        NAME,
+        { index: 1 },
+        [{ from: 0, to: 9 }],
+        { slotOnly: true },
+        { caller: { name: 'op' } },
+      );
       const ended = moving.then(
         () => 'done',
         (error: unknown) => String(error),

@@ -1,12 +1,14 @@
 /**
- * What may be asked of a controller about plans and moves, beyond what `ControlPlane` has. Reads answer from memory; writes
- * resolve once they are durable, and throw a `Refusal` where they are not to be.
+ * What may be asked of a controller about plans and moves. Reads answer from memory; writes resolve once they are durable,
+ * and throw a `Refusal` where they are not to be.
  */
 import type { OperationId } from '../operations/intended.ts';
-import type { ClusterName, WriteOptions } from './control-plane.ts';
+import type { SlotRange } from '../topology/slots.ts';
+import type { ClusterName, ShardRef, WriteOptions } from './control-plane.ts';
 import type { MoveSelection } from './move-changes.ts';
-import type { MoveOptions, WantedPlan } from './move-planning.ts';
+import type { MoveOptions } from './move-planning.ts';
 import type { MoveProgress, PlanProgress } from './move-views.ts';
+import type { RebalanceView, WantedBalance } from './rebalancing.ts';
 
 export type MovesCommand =
   | { readonly do: 'pause' | 'resume' | 'cancel' | 'retry'; readonly which: MoveSelection }
@@ -17,7 +19,22 @@ export type MovesCommand =
 export interface MovePlane {
   /** Throws `not_found`. */
   moves(name: ClusterName): { readonly plans: readonly PlanProgress[]; readonly moves: readonly MoveProgress[] };
-  /** The plan's id; null where it was done by the topology alone. */
-  startPlan(name: ClusterName, plan: WantedPlan, how: MoveOptions, options: WriteOptions): Promise<OperationId | null>;
+  /** Records one move a range, in a plan of their own; resolves once they are stored. */
+  migrate(
+    name: ClusterName,
+    target: ShardRef,
+    ranges: readonly SlotRange[],
+    how: MoveOptions,
+    options: WriteOptions,
+  ): Promise<void>;
+  /** What a rebalance would do now. Throws as it would. */
+  rebalancePlan(name: ClusterName, wanted: WantedBalance): RebalanceView;
+  /** Computed anew at the commit, from what is committed then; `plan`: its id, null where nothing had to be copied. */
+  rebalance(
+    name: ClusterName,
+    wanted: WantedBalance,
+    how: MoveOptions,
+    options: WriteOptions,
+  ): Promise<RebalanceView & { readonly plan: OperationId | null }>;
   changeMoves(name: ClusterName, command: MovesCommand, options: WriteOptions): Promise<void>;
 }

@@ -27,6 +27,7 @@ import {
   VERSION,
   world,
 } from './testing.ts';
+import { LOOKED_BACK } from './way-back.ts';
 import type { NodeView, World } from './world.ts';
 
 /** `a` was replaced by `b` at 1,000 in version 5, and wrote 20 records more. */
@@ -337,6 +338,22 @@ function startedAt(startedAt: number): World {
 test('the process that was copied whole is proven by that; a later one may have lost the copy, and its log is asked', () => {
   assert.equal(words(startedAt(1)), 'fine');
   assert.equal(words(startedAt(60_000)), 'compare');
+});
+
+test('a replica with use-rsid-psync alone wrote an entry of its own when it started: its log is compared', () => {
+  const proven = (rsids: { a: boolean; b: boolean }) =>
+    seeing(seeing(world('b master 1300 | a replica 1300 linked', REPLACED), 'a', { rsid: rsids.a }), 'b', {
+      rsid: rsids.b,
+    });
+  const alone = proven({ a: true, b: false });
+  assert.deepEqual(
+    [words(alone), words(proven({ a: true, b: true })), words(proven({ a: false, b: false }))],
+    ['compare', 'fine', 'fine'],
+  );
+  assert.equal(words(logSays(alone, 'a', null, { kind: 'same', last: 1_300 }, LOOKED_BACK)), 'fine');
+  assert.equal(words(logSays(alone, 'a', null, { kind: 'untellable', why: 'no log' }, LOOKED_BACK)), 'fine');
+  const parted = logSays(alone, 'a', null, { kind: 'parted', at: 1_290, last: 1_300 }, LOOKED_BACK);
+  assert.deepEqual(nodeAt(committed(parted).next, 'a').membership, 'away');
 });
 
 test('copied whole and perhaps started anew: no candidate, and no measure of its master, until its log was compared', () => {

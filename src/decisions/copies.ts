@@ -138,6 +138,10 @@ function follows(world: World, shard: Shard, node: Node): Course {
     const course = ask(world, shard, node, null, view.sequence);
     return course.kind === 'parted' && course.why !== '' ? FINE : course;
   }
+  if (node.proof !== null && node.attaching === null && writesByItself(world, shard, view)) {
+    const course = ask(world, shard, node, null, view.sequence, LOOKED_BACK);
+    return course.kind === 'parted' && course.why !== '' ? FINE : course;
+  }
   if (node.proof !== null || node.attaching !== null) return FINE;
   const course = ask(world, shard, node, null, view.sequence);
   // It would be copied at the price of one that may be good, and nothing could be saved first.
@@ -145,6 +149,13 @@ function follows(world: World, shard: Shard, node: Node): Course {
     ? { kind: 'operator', why: `nothing proves that it holds what its master does: ${course.why}`, force: true }
     : course;
 }
+
+/**
+ * With `use-rsid-psync` a server begins each start with an entry of its own, and where its master has not got that setting
+ * nobody notices that it takes the place of one of the master's (Kvrocks 2.14).
+ */
+const writesByItself = (world: World, shard: Shard, view: NodeView): boolean =>
+  view.rsid === true && world.view(shard.master)?.rsid === false;
 
 /** Whoever is copied comes first, then the first that is ready. */
 function myTurn(world: World, shard: Shard, node: Node): Course | undefined {

@@ -3,7 +3,6 @@ import type { ControlPlane } from '../controller/control-plane.ts';
 import { Controller } from '../controller/controller.ts';
 import type { Log } from '../controller/log.ts';
 import { MemoryShelf } from '../controller/memory-shelf.ts';
-import type { MovePlane } from '../controller/move-plane.ts';
 import type { Opinion, PeerQuestion, Peers } from '../controller/peers.ts';
 import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { MemoryClient } from '../store/memory/client.ts';
@@ -16,7 +15,8 @@ import { VirtualProcess } from './virtual-runtime.ts';
 const API_PORT = 9379;
 
 /** What a controller may be asked. */
-export type Plane = ControlPlane & MovePlane;
+/** What a run asks of a controller: what the API does, and plans of its own making. */
+export type Plane = ControlPlane & Pick<Controller, 'startPlan'>;
 
 /** What every controller's way to the store suffers; read at each use. */
 export interface StoreFaults {

@@ -49,13 +49,21 @@ export async function heal(stage: Stage): Promise<Duration | undefined> {
   return undefined;
 }
 
-/** The nodes that a reported problem is about; where a shard's data is lost, all of that shard. */
+/**
+ * The nodes that a reported problem is about; where a shard's data is lost, all of that shard; and those inside a SETNODES,
+ * which may sit out a retry pause of ten seconds there.
+ */
 function namedNodes(stage: Stage): ReadonlySet<string> {
   const { world, invariants } = stage;
   const plane = world.controller;
   const named = new Set<string>();
   if (plane === undefined) return named;
-  for (const { code, node, shard } of plane.status(NAME).problems) {
+  const { problems, shards } = plane.status(NAME);
+  for (const { addr, state } of shards.flatMap(({ nodes }) => nodes)) {
+    const machine = state === 'busy' ? world.atAddress(addr) : undefined;
+    if (machine !== undefined) named.add(machine.name);
+  }
+  for (const { code, node, shard } of problems) {
     for (const listed of invariants.cluster?.shards ?? []) {
       for (const { id, address } of listed.nodes) {
         if (id !== node && !(code === 'DATA_LOST' && listed.id === shard)) continue;

@@ -109,7 +109,7 @@ export class Stage extends StageFaults {
       for (const { from, to } of ranges) for (let slot = from; slot <= to; slot++) this.invariants.slotOnly.add(slot);
     }
     return this.operate(`migrate ${words} to shard ${target}${slotOnly ? ' slot_only' : ''}`, (plane) =>
-      plane.migrate(NAME, { index: target }, ranges, slotOnly, { caller: CALLER }),
+      plane.migrate(NAME, { index: target }, ranges, { slotOnly }, { caller: CALLER }),
     );
   }
 

@@ -6,6 +6,7 @@ import { moveRoutes } from './moves.ts';
 import { namespaceRoutes } from './namespaces.ts';
 import { nodeRoutes } from './nodes.ts';
 import { operationRoutes } from './operations.ts';
+import { planRoutes } from './plans.ts';
 import { readmitRoutes } from './readmit.ts';
 import { salvageRoutes } from './salvage.ts';
 import { settingsRoutes } from './settings.ts';
@@ -19,6 +20,7 @@ export function allRoutes(api: Api, context: ApiContext): void {
   shardRoutes(api, context);
   nodeRoutes(api, context);
   moveRoutes(api, context);
+  planRoutes(api, context);
   operationRoutes(api, context);
   settingsRoutes(api, context);
   whyRoutes(api, context);

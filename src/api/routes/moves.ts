@@ -54,7 +54,12 @@ export function moveRoutes(api: Api, { plane }: ApiContext): void {
     async (request) => {
       const { body, params } = request;
       const ranges = readSlots('slot', body.slot);
-      await plane.migrate(params, readShard(body.target), ranges, readSlotOnly(body), writeOptions(request));
+      const how = {
+        slotOnly: readSlotOnly(body),
+        slotsPerMove: body.slots_per_move ?? null,
+        priority: body.priority ?? 0,
+      };
+      await plane.migrate(params, readShard(body.target), ranges, how, writeOptions(request));
       return { data: 'ok' as const };
     },
   );
@@ -75,7 +80,7 @@ export function moveRoutes(api: Api, { plane }: ApiContext): void {
     const ranges = oldSlots(request.body);
     const options = writeOptions(request);
     checkSource(request.params, request.body, ranges);
-    await plane.migrate(request.params, readShard(request.body.target), ranges, slotOnly, options);
+    await plane.migrate(request.params, readShard(request.body.target), ranges, { slotOnly }, options);
     return { data: 'ok' as const };
   };
 

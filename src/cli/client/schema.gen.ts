@@ -1642,6 +1642,587 @@ export interface paths {
       };
     };
   };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/rebalance": {
+    /** Give each shard its share of the slots, with the fewest slots moved */
+    post: {
+      parameters: {
+        query?: {
+          /** true or false, also as a string */
+          force?: (boolean | "true" | "false") | undefined;
+          /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+          wait?: (number | string) | undefined;
+          /** true or false, also as a string */
+          dry_run?: (boolean | "true" | "false") | undefined;
+        } | undefined;
+        header?: {
+          /** the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed` */
+          "If-Match"?: string | undefined;
+        } | undefined;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: {
+        content: {
+          "application/json": components['schemas']["Rebalance"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["RebalancePlan"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        409: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        502: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        504: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/moves": {
+    /** Plans and moves that are not over, with their progress */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: never;
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["PlansAndMoves"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/moves/pause": {
+    /** Begin no new piece of these moves; the one that runs is finished */
+    post: {
+      parameters: {
+        query?: {
+          /** true or false, also as a string */
+          force?: (boolean | "true" | "false") | undefined;
+          /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+          wait?: (number | string) | undefined;
+          /** true or false, also as a string */
+          dry_run?: (boolean | "true" | "false") | undefined;
+        } | undefined;
+        header?: {
+          /** the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed` */
+          "If-Match"?: string | undefined;
+        } | undefined;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: {
+        content: {
+          "application/json": components['schemas']["Moves"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["Ok"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        409: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        504: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/moves/resume": {
+    /** Go on with these moves */
+    post: {
+      parameters: {
+        query?: {
+          /** true or false, also as a string */
+          force?: (boolean | "true" | "false") | undefined;
+          /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+          wait?: (number | string) | undefined;
+          /** true or false, also as a string */
+          dry_run?: (boolean | "true" | "false") | undefined;
+        } | undefined;
+        header?: {
+          /** the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed` */
+          "If-Match"?: string | undefined;
+        } | undefined;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: {
+        content: {
+          "application/json": components['schemas']["Moves"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["Ok"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        409: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        504: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/moves/cancel": {
+    /** Give these moves up: what has moved stays, the piece that runs is finished or rolled back */
+    post: {
+      parameters: {
+        query?: {
+          /** true or false, also as a string */
+          force?: (boolean | "true" | "false") | undefined;
+          /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+          wait?: (number | string) | undefined;
+          /** true or false, also as a string */
+          dry_run?: (boolean | "true" | "false") | undefined;
+        } | undefined;
+        header?: {
+          /** the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed` */
+          "If-Match"?: string | undefined;
+        } | undefined;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: {
+        content: {
+          "application/json": components['schemas']["Moves"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["Ok"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        409: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        504: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/moves/retry": {
+    /** Try again what has failed; a single move whose piece runs is ended and tried anew in smaller ones */
+    post: {
+      parameters: {
+        query?: {
+          /** true or false, also as a string */
+          force?: (boolean | "true" | "false") | undefined;
+          /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+          wait?: (number | string) | undefined;
+          /** true or false, also as a string */
+          dry_run?: (boolean | "true" | "false") | undefined;
+        } | undefined;
+        header?: {
+          /** the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed` */
+          "If-Match"?: string | undefined;
+        } | undefined;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody?: {
+        content: {
+          "application/json": components['schemas']["Moves"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["Ok"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        409: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        504: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/moves/priority": {
+    /** Say which moves go first */
+    post: {
+      parameters: {
+        query?: {
+          /** true or false, also as a string */
+          force?: (boolean | "true" | "false") | undefined;
+          /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+          wait?: (number | string) | undefined;
+          /** true or false, also as a string */
+          dry_run?: (boolean | "true" | "false") | undefined;
+        } | undefined;
+        header?: {
+          /** the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed` */
+          "If-Match"?: string | undefined;
+        } | undefined;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody: {
+        content: {
+          "application/json": components['schemas']["MovesPriority"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["Ok"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        409: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        504: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
+  "/api/v1/namespaces/{namespace}/clusters/{cluster}/moves/settle": {
+    /** Say whose the slots of a piece are of which nobody knows */
+    post: {
+      parameters: {
+        query?: {
+          /** true or false, also as a string */
+          force?: (boolean | "true" | "false") | undefined;
+          /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+          wait?: (number | string) | undefined;
+          /** true or false, also as a string */
+          dry_run?: (boolean | "true" | "false") | undefined;
+        } | undefined;
+        header?: {
+          /** the version that the cluster must be at, bare or quoted, or `*`; otherwise `changed` */
+          "If-Match"?: string | undefined;
+        } | undefined;
+        path: {
+          /** a namespace’s name */
+          namespace: string;
+          /** a cluster’s name */
+          cluster: string;
+        };
+        cookie?: never;
+      };
+      requestBody: {
+        content: {
+          "application/json": components['schemas']["Settlement"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": {
+              data: components['schemas']["Ok"];
+            };
+          };
+        };
+        400: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        403: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        404: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        409: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        500: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        503: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+        504: {
+          content: {
+            "application/json": components['schemas']["Refused"];
+          };
+        };
+      };
+    };
+  };
   "/api/v1/namespaces/{namespace}/clusters/{cluster}/pause": {
     /** Have the controller change nothing by itself, for a while or until resumed */
     post: {
@@ -2926,6 +3507,68 @@ export interface components {
       slot_only?: (boolean | "true" | "false") | undefined;
       /** true or false, also as a string */
       slotOnly?: (boolean | "true" | "false") | undefined;
+      /** slots that are copied at a time at most, 1 to 16384; absent or null: as many as can be copied in 5 s */
+      slots_per_move?: (number | null) | undefined;
+      /** a whole number from -1000 to 1000; among moves that could begin the higher goes first */
+      priority?: number | undefined;
+      /** true or false, also as a string */
+      force?: (boolean | "true" | "false") | undefined;
+      /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+      wait?: (number | string) | undefined;
+      /** true or false, also as a string */
+      dry_run?: (boolean | "true" | "false") | undefined;
+    };
+    Move: {
+      id: string;
+      plan: (string | null);
+      phase: ("queued" | "migrating" | "settling" | "held" | "handing-over" | "failed");
+      /** "a-b" or "a" */
+      range: string;
+      piece: (string | null);
+      piece_for: (number | null);
+      /** a shard’s id */
+      source: string;
+      /** a shard’s id */
+      target: string;
+      slot_only: boolean;
+      by: string;
+      /** milliseconds since 1970 */
+      asked_at: number;
+      began_at: (number | null);
+      priority: number;
+      paused: boolean;
+      /** it ends with the piece that runs, to be given up or tried anew */
+      ending: ("cancel" | "retry" | null);
+      /** tries of the present piece that have failed */
+      failures: number;
+      message: (string | null);
+      waiting_for: (string | null);
+      /** slots that are to move */
+      slots: number;
+      /** slots that have come to their target, exactly */
+      moved: number;
+      rate: (number | null);
+      time_left: (number | null);
+    };
+    Moves: {
+      /** the id of a move or of a plan */
+      plan?: string | undefined;
+      /** the id of a move or of a plan */
+      move?: string | undefined;
+      /** true or false, also as a string */
+      force?: (boolean | "true" | "false") | undefined;
+      /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+      wait?: (number | string) | undefined;
+      /** true or false, also as a string */
+      dry_run?: (boolean | "true" | "false") | undefined;
+    };
+    MovesPriority: {
+      /** the id of a move or of a plan */
+      plan?: string | undefined;
+      /** the id of a move or of a plan */
+      move?: string | undefined;
+      /** a whole number from -1000 to 1000; among moves that could begin the higher goes first */
+      priority: number;
       /** true or false, also as a string */
       force?: (boolean | "true" | "false") | undefined;
       /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
@@ -3104,6 +3747,29 @@ export interface components {
       /** true or false, also as a string */
       dry_run?: (boolean | "true" | "false") | undefined;
     };
+    Plan: {
+      id: string;
+      what: ("migrate" | "rebalance" | "drain");
+      by: string;
+      /** milliseconds since 1970 */
+      started_at: number;
+      paused: boolean;
+      /** moves of it that are given up, until they are tried again or cancelled */
+      failed: number;
+      /** those that are not over */
+      moves: components['schemas']["Move"][];
+      /** slots that are to move */
+      slots: number;
+      /** slots that have come to their target, exactly */
+      moved: number;
+      rate: (number | null);
+      time_left: (number | null);
+    };
+    PlansAndMoves: {
+      plans: components['schemas']["Plan"][];
+      /** of no plan */
+      moves: components['schemas']["Move"][];
+    };
     Problem: {
       /** a constant word such as `MASTER_DOWN` */
       code: string;
@@ -3123,6 +3789,53 @@ export interface components {
       wait?: (number | string) | undefined;
       /** true or false, also as a string */
       dry_run?: (boolean | "true" | "false") | undefined;
+    };
+    Rebalance: {
+      /** by shard, its index or id: a number from 0 up; a shard that is not named has 1, and each is due its share of the sum */
+      weights?: { [key: string]: number } | undefined;
+      /** shards that give away all their slots; without `weights` the others keep their proportions, and nothing else moves */
+      drain?: (number | string)[] | undefined;
+      /** slots that are copied at a time at most, 1 to 16384; absent or null: as many as can be copied in 5 s */
+      slots_per_move?: (number | null) | undefined;
+      /** a whole number from -1000 to 1000; among moves that could begin the higher goes first */
+      priority?: number | undefined;
+      /** true or false, also as a string */
+      force?: (boolean | "true" | "false") | undefined;
+      /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+      wait?: (number | string) | undefined;
+      /** true or false, also as a string */
+      dry_run?: (boolean | "true" | "false") | undefined;
+    };
+    RebalancePlan: {
+      /** nothing was stored */
+      dry_run: boolean;
+      plan: (string | null);
+      /** of the cluster that it was computed for, as `If-Match` takes it */
+      version: number;
+      /** slots that move with their keys */
+      slots: number;
+      moves: {
+        /** "a-b" or "a" */
+        range: string;
+        slots: number;
+        source: string;
+        target: string;
+      }[];
+      /** slots that nobody owned: given by the topology alone */
+      fills: {
+        /** "a-b" or "a" */
+        range: string;
+        slots: number;
+        target: string;
+      }[];
+      shards: {
+        shard: string;
+        weight: number;
+        /** slots that it owns now */
+        before: number;
+        /** slots that it owns in the end */
+        after: number;
+      }[];
     };
     /** Every answer of 4xx and 5xx. */
     Refused: {
@@ -3239,6 +3952,18 @@ export interface components {
       no_witness_hold_ms?: (number | null) | undefined;
       /** `resync` or `fence`; null gives the server’s default back */
       diverged?: ("resync" | "fence" | null) | undefined;
+      /** true or false, also as a string */
+      force?: (boolean | "true" | "false") | undefined;
+      /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */
+      wait?: (number | string) | undefined;
+      /** true or false, also as a string */
+      dry_run?: (boolean | "true" | "false") | undefined;
+    };
+    Settlement: {
+      /** the id of a move or of a plan */
+      move: string;
+      /** source or target: whose copy of the piece holds; what the other one has of it is given up */
+      owner: ("source" | "target");
       /** true or false, also as a string */
       force?: (boolean | "true" | "false") | undefined;
       /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */

@@ -1,0 +1,71 @@
+/** Plans and moves as people read them. */
+import type { components } from '../client/schema.gen.ts';
+import { type Column, table } from './table.ts';
+import { counted, plain, span } from './text.ts';
+
+export type Move = components['schemas']['Move'];
+export type Plan = components['schemas']['Plan'];
+export type PlansAndMoves = components['schemas']['PlansAndMoves'];
+export type RebalancePlan = components['schemas']['RebalancePlan'];
+
+/** `sh-4fY2kQ81aZx0` as `2`, its place in the list. */
+export type Place = (shard: string) => string;
+
+const BAR = 20;
+
+function bar(done: number, all: number): string {
+  const full = all === 0 ? BAR : Math.floor((done * BAR) / all);
+  return `[${'#'.repeat(full)}${'.'.repeat(BAR - full)}] ${String(all === 0 ? 100 : Math.floor((done * 100) / all)).padStart(3)}%`;
+}
+
+const rateOf = (rate: number | null): string => (rate === null ? '' : `, ${Math.round(rate)} slots/s`);
+const leftOf = (left: number | null): string => (left === null || left === 0 ? '' : `, ${span(left)} left`);
+
+const progressOf = ({ slots, moved, rate, time_left }: Pick<Plan, 'slots' | 'moved' | 'rate' | 'time_left'>): string =>
+  `${bar(moved, slots)} ${moved} of ${counted(slots, 'slot')}${rateOf(rate)}${leftOf(time_left)}`;
+
+function stateOf(move: Move): string {
+  if (move.phase === 'failed') return `failed: ${move.message ?? ''}`;
+  const what = move.piece === null ? move.phase : `${move.phase} ${move.piece}`;
+  const ending = move.ending === null ? '' : `, to ${move.ending === 'cancel' ? 'be given up' : 'be tried anew'} then`;
+  const why = move.message === null ? '' : `; ${move.message}`;
+  const waits = move.waiting_for === null ? '' : `; waits until ${move.waiting_for}`;
+  return `${move.paused ? 'paused, ' : ''}${what}${ending}${why}${waits}`;
+}
+
+/** A line for a plan, and one for each of its moves. */
+export function planLines(plan: Plan, place: Place): readonly string[] {
+  const failed = plan.failed === 0 ? '' : `, ${counted(plan.failed, 'move')} failed`;
+  return [
+    `${plan.what} ${plan.id}  ${progressOf(plan)}${failed}${plan.paused ? ', paused' : ''}`,
+    ...plan.moves.map((move) => moveLine(move, place)),
+  ].map(plain);
+}
+
+const moveLine = (move: Move, place: Place): string =>
+  `  ${move.id}  ${move.range}  ${place(move.source)} -> ${place(move.target)}  ${progressOf(move)}  ${stateOf(move)}`;
+
+export function movesText({ plans, moves }: PlansAndMoves, place: Place): string {
+  if (plans.length + moves.length === 0) return 'No slots are on their way.\n';
+  const lines = [...plans.flatMap((plan) => planLines(plan, place)), ...moves.map((move) => moveLine(move, place))];
+  return lines.map((line) => `${plain(line)}\n`).join('');
+}
+
+/** What would move, and how many slots each shard would have. */
+export function rebalanceText(planned: RebalancePlan, place: Place): string {
+  const { moves, fills, shards, slots, version } = planned;
+  if (moves.length + fills.length === 0) return `Nothing has to move: each shard has its share (version ${version}).\n`;
+  const columns: readonly Column<{ range: string; slots: number; source?: string; target: string }>[] = [
+    { title: 'SLOTS', cell: ({ range }) => range },
+    { title: 'COUNT', cell: (row) => row.slots, right: true },
+    { title: 'FROM', cell: ({ source }) => (source === undefined ? 'nobody' : place(source)) },
+    { title: 'TO', cell: ({ target }) => place(target) },
+  ];
+  const shares: readonly Column<RebalancePlan['shards'][number]>[] = [
+    { title: 'SHARD', cell: ({ shard }) => `${place(shard)} (${shard})` },
+    { title: 'WEIGHT', cell: ({ weight }) => weight, right: true },
+    { title: 'SLOTS NOW', cell: ({ before }) => before, right: true },
+    { title: 'THEN', cell: ({ after }) => after, right: true },
+  ];
+  return `${table(columns, [...fills, ...moves])}\n${table(shares, shards)}\n${counted(slots, 'slot')} in ${counted(moves.length, 'move')}, for version ${version}.\n`;
+}
