@@ -73,3 +73,22 @@ test('the lease runs out while an older push is under way: the newer one that wa
   assert.equal(world.lastPeer().sent.split('SETNODES').length - 1, 1);
   outbox.close();
 });
+
+test('a hung node of many urgent versions: three connections, and the last version when one of them has ended', async () => {
+  const { world, outbox, happened } = posting();
+  for (let version = 7; version <= 30; version++) outbox.tell(want(version, { purpose: 'promote', urgent: true }));
+  await settled();
+  assert.equal(world.peers.length, 3);
+  world.peers[0]?.end({ kind: 'refused' });
+  await settled();
+  assert.deepEqual(happened, ['not told 7: it did not answer']);
+  assert.equal(world.peers.length, 4);
+  world.lastPeer().accept();
+  await settled();
+  world.lastPeer().send(bulk(ID));
+  await settled();
+  world.lastPeer().send(bulk(infoReplications.slaveUp));
+  await settled();
+  assert.match(world.lastPeer().sent, /SETNODES[^]*\r\n30\r\n/);
+  outbox.close();
+});

@@ -65,6 +65,9 @@ let lastNumber = 0;
 
 type Before = { readonly role: 'master' | 'slave'; readonly sequence: number } | null;
 
+/** Pushes under way to one node at a time, where they are urgent. */
+const MOST_FLYING = 3;
+
 export class Outbox {
   readonly #runtime: Runtime;
   readonly #node: NodeId;
@@ -98,11 +101,16 @@ export class Outbox {
     const failed = this.#failed;
     if (failed?.version === want.version && failed.purpose === want.purpose && this.#runtime.clock.now() < failed.until)
       return;
-    if (this.#flying.size > 0 && !want.urgent) {
+    if (!this.#hasRoom(want)) {
       this.#waiting = want;
       return;
     }
     void this.#push(want);
+  }
+
+  /** A hung node is not told each of many versions over a connection of its own: the latest goes out when one has ended. */
+  #hasRoom(want: Want): boolean {
+    return this.#flying.size < (want.urgent ? MOST_FLYING : 1);
   }
 
   /**
@@ -260,7 +268,7 @@ export class Outbox {
     }
     this.#readWhatWaited();
     const next = this.#waiting;
-    if (next === undefined || this.#flying.size > 0 || this.#closed) return;
+    if (next === undefined || !this.#hasRoom(next) || this.#closed) return;
     this.#waiting = undefined;
     if (next.version > want.version) void this.#push(next);
   }

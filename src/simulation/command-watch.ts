@@ -116,8 +116,9 @@ export class CommandWatch {
     const id = this.#idOf(machine);
     if (committed.drained !== undefined && committed.drained !== id)
       this.#committed.break('a drained version is for the old master alone', where);
-    if (this.#isHeld(id)) this.#committed.break('the ends of a running move hear nothing', where);
+    // Late, it is refused by the node's own order of versions.
     if (Number(machine.core?.cluster.topology.version ?? version) >= version) return;
+    if (this.#isHeld(id)) this.#committed.break('the ends of a running move hear nothing', where);
     this.#inItsOrder(id, version, where);
     this.moves.told(machine, id, where);
     this.#becomes(machine, id, text, where);
