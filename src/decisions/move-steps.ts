@@ -185,7 +185,7 @@ function failedTry(world: World, move: Migrating, migration: Migration & { kind:
   const after = move.ending === 'cancel' ? 'drop' : failures >= MOVE_BOUNDS.attempts ? 'fail' : 'retry';
   const slots = slotsOf(move.piece);
   // What did not come through in one piece may in smaller ones.
-  const size = Math.max(1, Math.floor(slots / (wanted ? MOVE_BOUNDS.growth : 2)));
+  const size = Math.max(1, Math.floor(slots / (wanted ? MOVE_BOUNDS.shrink : 2)));
   const tried: Migrating = { ...move, failures, size: sent ? size : move.size };
   const kind = after === 'drop' ? 'move.cancelled' : after === 'fail' ? 'move.failed' : 'move.retried';
   const events = [about(move, kind, why, move.piece)];

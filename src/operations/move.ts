@@ -167,8 +167,10 @@ export const MOVE_BOUNDS = {
   copyIn: 4_000,
   /** Slots of the first piece from a source whose speed nobody knows. */
   firstPiece: 64,
-  /** A piece has at most so many times the slots of the one before. */
-  growth: 8,
+  /** A piece has at most so many times the slots of the one before: three are enough for a shard. */
+  growth: 32,
+  /** One that is to be tried in smaller pieces gets pieces of a share of its slots. */
+  shrink: 8,
   /** Milliseconds after which a piece that still runs is reported. */
   long: 10_000,
   /** It counts as stalled after so many times of what it should take, and not before so many milliseconds. */
