@@ -47,6 +47,9 @@ const UNPLANNED: ReadonlySet<string> = new Set(['failover', 'failover.given-back
 /** An answer that a promotion is decided by may be so old, in ms, with the commit behind it. */
 const ANSWERS_LAST = 400;
 
+/** Commits of one version within a second; random runs come to nine. */
+const MOST_COMMITS = 50;
+
 const TOPOLOGY_KEY = `/kvrocks/metadata/${NAMESPACE}/cluster/${CLUSTER}`;
 const STATE_KEY = `/kvrocks/kvctl/cluster/${NAMESPACE}/${CLUSTER}`;
 const EVENT_PREFIX = `/kvrocks/kvctl/event/${NAMESPACE}/${CLUSTER}/`;
@@ -102,6 +105,7 @@ export class Invariants implements Observer, Committed {
       this.#beginAt(after.version);
       return;
     }
+    this.#rests(before, after);
     this.#slots(before, after);
     this.#version(before, after);
     if (before === undefined) return;
@@ -141,6 +145,17 @@ export class Invariants implements Observer, Committed {
 
   version(version: number): CommittedVersion | undefined {
     return this.#versions.get(version);
+  }
+
+  #commits: readonly number[] = [];
+
+  /** What a decision commits settles it: while it is made again and again nobody is told and no command is taken. */
+  #rests(before: SeenCluster | undefined, after: SeenCluster): void {
+    const { now } = this.#world.loop;
+    const recent = before?.version === after.version ? this.#commits.filter((at) => now - at < 1_000) : [];
+    this.#commits = [...recent, now];
+    if (this.#commits.length > MOST_COMMITS)
+      this.break('commits come to rest', `version ${after.version}, more than ${MOST_COMMITS} times in a second`);
   }
 
   readonly #movesBegan = new Map<string, number>();

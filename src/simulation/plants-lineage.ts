@@ -10,6 +10,19 @@ const NUMBERS_ARE_BELIEVED: Edit = {
 
 export const lineagePlants: readonly Plant[] = [
   {
+    name: 'what was saved of a fed replica is saved again and again',
+    edits: [
+      {
+        file: 'decisions/copies.ts',
+        find: 'if (to === copy.saved && seal === copy.seal)',
+        replace: 'if (!PLANTED && to === copy.saved && seal === copy.seal)',
+      },
+    ],
+    scenario: 'old-master-comes-back-with-the-replica-that-it-went-on-feeding',
+    promise: 'commits come to rest',
+    seeds: 10,
+  },
+  {
     name: 'anybody may follow',
     edits: [
       NUMBERS_ARE_BELIEVED,

@@ -2,7 +2,7 @@
 import { keyInSlot } from './keys.ts';
 import type { Machine } from './machine.ts';
 import type { Scenario } from './run.ts';
-import { dyingController, failsOver, isTold, one, three } from './scenario-steps.ts';
+import { dyingController, failsOver, isTold, one, three, writeByHand } from './scenario-steps.ts';
 import type { Stage } from './stage.ts';
 import { NAME } from './world.ts';
 
@@ -72,6 +72,22 @@ export const copyScenarios: readonly Scenario[] = [
       const again = await replay(false);
       const untouched = again.kind === 'done' && JSON.stringify(again.value).includes('"replayed":0');
       stage.expect(untouched, `replayed again it was ${JSON.stringify(again)}`);
+    },
+  },
+  {
+    name: 'old-master-comes-back-with-the-replica-that-it-went-on-feeding',
+    ...three,
+    async play(stage) {
+      const old = stage.master(0);
+      const [fed = stage.replica(0), heir = stage.replica(0)] = stage.replicas(0);
+      const heal = stage.cut([old, fed], [heir, ...stage.world.controllers]);
+      await failsOver(stage, 8_000, 'cut off with one of its replicas');
+      // Until it is told, the new master takes what the old one sends.
+      await stage.sleep(stage.between(1_000, 2_000));
+      await writeByHand(stage, old, 0, 3 + Math.floor(stage.between(0, 30)));
+      heal();
+      await isBack(stage, 25_000);
+      stage.expect(filesOf(stage).length > 0, 'nothing was saved');
     },
   },
   {
