@@ -50,7 +50,7 @@ function known(highest = 0): NodeWatch {
 
 const told = (sequence: number, at: number, version = 7): Told => ({
   version,
-  before: null,
+  before: 'master',
   role: 'master',
   sequence,
   connection: 1,

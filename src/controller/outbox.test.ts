@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Want } from '../decisions/telling.ts';
+import type { Told } from '../decisions/world.ts';
 import { infoReplications } from '../kvrocks/recorded.ts';
 import { bulk, fakeWorld, settled } from '../kvrocks/testing.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
@@ -24,12 +25,16 @@ const want = (version: number, facts: Partial<Want> = {}): Want => ({
 function posting() {
   const world = fakeWorld();
   const happened: string[] = [];
+  const numbers: (Told | null)[] = [];
   let holds = true;
   const outbox = new Outbox(world.runtime, ID, ADDRESS, NO_SECRET, {
     mayAct: () => holds,
     learned: () => {},
     busy: () => {},
-    told: ({ version }) => void happened.push(`told ${version}`),
+    told: ({ version }, told) => {
+      happened.push(`told ${version}`);
+      numbers.push(told);
+    },
     notTold: ({ version }, why) => void happened.push(`not told ${version}: ${why}`),
     closed: () => {},
   });
@@ -41,6 +46,7 @@ function posting() {
     world,
     outbox,
     happened,
+    numbers,
     answer,
     loseLease: () => {
       holds = false;
@@ -87,8 +93,40 @@ test('a hung node of many urgent versions: three connections, and the last versi
   await settled();
   world.lastPeer().send(bulk(ID));
   await settled();
-  world.lastPeer().send(bulk(infoReplications.slaveUp));
-  await settled();
   assert.match(world.lastPeer().sent, /SETNODES[\s\S]*\r\n30\r\n/);
+  outbox.close();
+});
+
+/** What `MULTI; INFO replication; CLUSTERX SETNODES; INFO replication; EXEC` answers. */
+const breathOf = (before: string, behind: string): string =>
+  `+OK\r\n${'+QUEUED\r\n'.repeat(3)}*3\r\n${bulk(before)}+OK\r\n${bulk(behind)}`;
+
+test('two versions promote one node at once: the later one says that it found a master, whose number is no promotion’s', async () => {
+  const { world, outbox, numbers } = posting();
+  for (const version of [7, 8]) outbox.tell(want(version, { purpose: 'promote', breath: true, urgent: true }));
+  const asked = new Map(world.peers.map((peer) => [peer, 0]));
+  /** Both are answered until they have sent their push; by then neither of the two has been carried out. */
+  for (let turn = 0; turn < 4; turn++) {
+    for (const peer of world.peers) {
+      peer.accept();
+      await settled();
+      const sent = peer.sent.slice(asked.get(peer));
+      asked.set(peer, peer.sent.length);
+      if (sent.includes('MYID')) peer.send(bulk(ID));
+      else if (sent.includes('INFO') && !sent.includes('MULTI')) peer.send(bulk(infoReplications.slaveUp));
+      await settled();
+    }
+  }
+  const [first, second] = world.peers;
+  first?.send(breathOf(infoReplications.slaveUp, infoReplications.master));
+  second?.send(breathOf(infoReplications.master, infoReplications.master.replaceAll('2000', '2040')));
+  await settled();
+  assert.deepEqual(
+    numbers.map((told) => [told?.version, told?.before, told?.sequence]),
+    [
+      [7, 'slave', 2_000],
+      [8, 'master', 2_040],
+    ],
+  );
   outbox.close();
 });

@@ -63,8 +63,6 @@ interface Line {
 // Across all outboxes of the process, so that a fact never matches another node's connection.
 let lastNumber = 0;
 
-type Before = { readonly role: 'master' | 'slave'; readonly sequence: number } | null;
-
 /** Pushes under way to one node at a time, where they are urgent. */
 const MOST_FLYING = 3;
 
@@ -284,13 +282,10 @@ export class Outbox {
   async #pushOver(line: Line, want: Want): Promise<string | undefined> {
     if (!(await this.#identify(line, false)))
       return line.id === undefined ? 'it did not answer' : `another node, ${line.id}, answers at its address`;
-    let before: Before = null;
-    // A number in a promotion's breath is that of the promotion only if no earlier copy of the push has done it.
-    if (want.guard !== 'none' || want.purpose === 'promote') {
+    if (want.guard !== 'none') {
       const read = await line.connection.ask(infoReplication());
       if (read.kind !== 'reply' || read.value.role === 'loading') return 'it did not say what it is';
-      before = { role: read.value.role, sequence: read.value.sequence };
-      const refusal = guarded(want, line, before);
+      const refusal = guarded(want, line, { role: read.value.role, sequence: read.value.sequence });
       if (refusal !== undefined) return refusal;
     }
     // It may have waited for an older push, or for what its guard asked.
@@ -308,7 +303,7 @@ export class Outbox {
     }
     line.id = this.#node;
     this.#on.learned({ myId: this.#node });
-    this.#on.told(want, this.#toldOf(line, want, before, breath));
+    this.#on.told(want, this.#toldOf(line, want, breath));
     await this.#readBack(line);
     return undefined;
   }
@@ -326,7 +321,7 @@ export class Outbox {
     return answer.kind === 'reply' ? null : outcomeWords(answer);
   }
 
-  #toldOf(line: Line, want: Want, before: Before, breath: OneBreath | null): Told | null {
+  #toldOf(line: Line, want: Want, breath: OneBreath | null): Told | null {
     if (breath === null || breath.before.role === 'loading' || breath.replication.role === 'loading') return null;
     const { role } = breath.replication;
     // A replica follows from within SETNODES on: what it has behind it may have come from its new master.
@@ -336,7 +331,7 @@ export class Outbox {
     const linked = want.purpose === 'attach' && breath.before.role === 'slave' && breath.before.link === 'up';
     const upTo = linked ? { upTo: breath.replication.sequence } : {};
     const at = this.#runtime.clock.now();
-    return { version: want.version, before, role, sequence, ...upTo, connection: line.number, at };
+    return { version: want.version, before: breath.before.role, role, sequence, ...upTo, connection: line.number, at };
   }
 }
 

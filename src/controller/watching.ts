@@ -243,11 +243,12 @@ export class Watching {
         // Told again, it has grown by what its new master wrote: the first answer since the promotion is the one to judge.
         const shard = nodeOf(this.#on.intended().cluster, want.node)?.shard;
         const since = shard === undefined ? 0 : newestEntry(shard).version;
-        if (watch.attached === null || watch.attached.version < since || told.before?.role !== 'slave')
+        if (watch.attached === null || watch.attached.version < since || told.before !== 'slave')
           watch.attached = told.sequence > 0 && told.sequence < watch.highest ? { ...told, below: true } : told;
         watch.unfence();
       }
-      if (want.purpose === 'promote' && told.before?.role === 'slave') watch.promoted = told;
+      // Behind an earlier push that did it, its number counts what clients have written since.
+      if (want.purpose === 'promote' && told.before === 'slave') watch.promoted = told;
       watch.heard(told);
     }
     this.#nodes.get(want.node)?.prober.askNow();

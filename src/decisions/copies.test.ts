@@ -225,7 +225,7 @@ test('the master has come too near before it was attached: raised once more', ()
 test('it woke at an older version and took writes: fenced anew, and what lies behind what was saved is saved first', () => {
   const woken = seeing(withCopy(parted(), 'a', SAVED), 'a', { fenced: null, fenceHolds: false, sequence: 1_050 });
   assert.equal(words(woken), 'fence');
-  const told = { version: VERSION, before: null, role: 'master', sequence: 1_050, connection: 2, at: NOW } as const;
+  const told = { version: VERSION, before: 'master', role: 'master', sequence: 1_050, connection: 2, at: NOW } as const;
   const read = seeing(woken, 'a', { fenced: told, fenceHolds: true });
   const job = saveOf(read);
   assert.deepEqual([job.after, job.seal, job.run], [1_020, 'looks', 2]);
@@ -456,7 +456,7 @@ test('an empty server that compares histories begins at 1: it is fenced, given i
     wants(both).map(({ node, purpose }) => [node, purpose]),
     [['a', 'fence']],
   );
-  const told = { version: VERSION, before: null, role: 'master', sequence: 1, connection: 2, at: NOW } as const;
+  const told = { version: VERSION, before: 'master', role: 'master', sequence: 1, connection: 2, at: NOW } as const;
   const fenced = seeing(both, 'a', { fenced: told, fenceHolds: true, myId: 'a' });
   assert.equal(nodeAt(committed(fenced).next, 'a').attaching, 'copied');
 });

@@ -63,7 +63,14 @@ test('healthy for 5 s, it is free again, without a new version; before that it i
   assert.equal(free('a master 9 | b replica 9', damped(4_900)), false);
   assert.equal(decideDamping(world('a master 9', damped(4_900))).wakeAt, NOW + 100);
   assert.equal(free('a master 9', damped(30_000, { since: NOW - 4_000 })), false, 'it was not there for a moment');
-  const told = { version: VERSION, before: null, role: 'master', sequence: 9, connection: 1, at: NOW - 4_000 } as const;
+  const told = {
+    version: VERSION,
+    before: 'master',
+    role: 'master',
+    sequence: 9,
+    connection: 1,
+    at: NOW - 4_000,
+  } as const;
   assert.equal(free('a master 9', damped(30_000, { promoted: told })), false, 'it was no master before');
 });
 

@@ -346,7 +346,7 @@ test('no endless loop: fence, attach, confirm, and then nothing is left to do', 
   assert.equal(decideRejoins(seen), undefined);
   const fence: Told = {
     version: VERSION,
-    before: { role: 'master', sequence: 1_000 },
+    before: 'master',
     role: 'master',
     sequence: 1_000,
     connection: 3,
@@ -375,7 +375,7 @@ test('no endless loop: fence, attach, confirm, and then nothing is left to do', 
 
 const promotedAt = (sequence: number, version = 5): Told => ({
   version,
-  before: { role: 'slave', sequence },
+  before: 'slave',
   role: 'master',
   sequence,
   connection: 2,

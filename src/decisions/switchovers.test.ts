@@ -17,7 +17,7 @@ const RESTORING: Switchover = { ...common, phase: 'restoring', version: VERSION,
 
 const drainedAt = (sequence: number, ago = 10): Told => ({
   version: VERSION,
-  before: null,
+  before: 'master',
   role: 'master',
   sequence,
   connection: 1,

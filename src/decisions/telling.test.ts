@@ -313,7 +313,7 @@ test('a removed node that another cluster has taken in is not released: it would
 });
 
 test('released by an earlier version of this cluster, and it answered so here', () => {
-  const fenced = { version: 6, before: null, role: 'master', sequence: 9, connection: 1, at: NOW } as const;
+  const fenced = { version: 6, before: 'master', role: 'master', sequence: 9, connection: 1, at: NOW } as const;
   const seen = leaving({ says: 'master', version: 6, holds: { version: 6, fingerprint: 'ours' }, fenced });
   assert.equal(released(seen, LEAVING), true);
 });

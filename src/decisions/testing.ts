@@ -111,7 +111,7 @@ function nodeFor(words: Words, index: number, newest: LineageEntry): Node {
 
 const told = (version: number, role: Told['role'], sequence: number, at: number): Told => ({
   version,
-  before: { role: 'slave', sequence },
+  before: 'slave',
   role,
   sequence,
   connection: 1,

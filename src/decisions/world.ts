@@ -45,8 +45,8 @@ export interface JobLine {
 /** The answer to a push that brought the node's own numbers in the same breath. */
 export interface Told {
   readonly version: Version;
-  /** Its role before the push, as read on the same connection; null when it was not asked. */
-  readonly before: { readonly role: Role; readonly sequence: Sequence } | null;
+  /** Its role right before the push, in the same breath: an earlier copy, or another version, may have changed it. */
+  readonly before: Role;
   readonly role: Role;
   /** Right after the push; of an attach right before it, since a replica follows from within the push on. */
   readonly sequence: Sequence;
