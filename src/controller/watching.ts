@@ -49,7 +49,7 @@ export interface WatchingHandlers {
   /** A probe was answered; `changed`: a decision may turn out otherwise. */
   answered(changed: boolean, at: Instant): void;
   happened(happening: Happening): void;
-  /** A node is being told something from now on. */
+  /** What is committed may be told from now on. */
   telling(): void;
   /** This process stood still until `now`. */
   stalled(now: Instant): void;
@@ -120,7 +120,9 @@ export class Watching {
     for (const [id, node] of this.#nodes) node.prober.pace(paces.get(id) ?? PACE.quiet);
   }
 
+  /** From here on it counts as told: it may go out at any moment. */
   tell(wants: readonly Want[]): void {
+    if (wants.length > 0) this.#on.telling();
     for (const want of wants) this.#nodes.get(want.node)?.outbox.tell(want);
   }
 
@@ -168,7 +170,6 @@ export class Watching {
       },
       busy: (since) => {
         watch.busySince = since;
-        if (since !== null) this.#on.telling();
       },
       told: (want, told) => this.#told(watch, want, told),
       notTold: (want, why) => {

@@ -43,6 +43,7 @@ export class CommandWatch {
   readonly #committed: Committed;
   readonly #told = new Map<string, string>();
   readonly #ownersTold = new Map<number, string>();
+  readonly #givenBack = new Set<number>();
   readonly moves: MoveWatch;
 
   constructor(world: World, committed: Committed) {
@@ -55,6 +56,15 @@ export class CommandWatch {
   forgetAbove(version: number): void {
     for (const known of [...this.#ownersTold.keys()]) if (known > version) this.#ownersTold.delete(known);
     for (const key of [...this.#told.keys()]) if (Number(key.split(' ')[1]) > version) this.#told.delete(key);
+  }
+
+  /** These versions were committed, and are said to have been told to nobody. */
+  givenBack(first: number, last: number): void {
+    for (let version = first; version <= last; version++) {
+      this.#givenBack.add(version);
+      for (const key of this.#told.keys())
+        if (key.endsWith(` ${version}`)) this.#committed.break('what is given back was told to nobody', key);
+    }
   }
 
   sent(sender: ControllerHost, machine: Machine, bytes: string): void {
@@ -97,6 +107,7 @@ export class CommandWatch {
       `push v${version} to ${machine.name}, ${stateOf(machine)}${more.length > 0 ? ` ${more.join(' ')}` : ''}`,
     );
     if (more.length > 0) this.#committed.break('never by force', where);
+    if (this.#givenBack.has(version)) this.#committed.break('what is given back was told to nobody', where);
     const committed = this.#committed.version(version);
     if (committed === undefined) {
       this.#committed.break('committed before it is told', where);

@@ -227,6 +227,8 @@ export class Invariants implements Observer, Committed {
       planned,
       mayLose: failover?.mayLose,
     });
+    if (failover?.kind === 'failover.given-back')
+      this.commands.givenBack(old.lineage.at(-1)?.version ?? before.version, before.version);
     if (planned && swap === undefined)
       this.break(
         'a change of master has its reason',

@@ -223,6 +223,24 @@ export const deathPlants: readonly Plant[] = [
     seeds: 4,
   },
   {
+    name: 'a promotion that is being told is given back',
+    edits: [
+      {
+        file: 'controller/watching.ts',
+        find: 'if (wants.length > 0) this.#on.telling();',
+        replace: 'if (!PLANTED && wants.length > 0) this.#on.telling();',
+      },
+      {
+        file: 'controller/watching.ts',
+        find: 'watch.busySince = since;',
+        replace: 'watch.busySince = since; if (PLANTED && since !== null) this.#on.telling();',
+      },
+    ],
+    scenario: 'master-is-back-while-the-one-that-replaced-it-late-is-being-told',
+    promise: 'what is given back was told to nobody',
+    seeds: 12,
+  },
+  {
     name: 'promoted without a hold where nobody could witness it',
     edits: [
       {

@@ -37,6 +37,28 @@ export const controlScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'master-is-back-while-the-one-that-replaced-it-late-is-being-told',
+    ...three,
+    async play(stage) {
+      const old = stage.master(0);
+      const { leader } = stage.world;
+      if (leader === undefined) return;
+      // Connections over which nodes were told something are closed by then: another one has to be made.
+      await stage.sleep(6_000);
+      stage.slowStore('commitsBy', stage.between(500, 1_500), 4_000);
+      const replicas = stage.replicas(0);
+      stage.kill(old);
+      await stage.sleep(750);
+      // The failover is decided, and on its way to the store.
+      for (const replica of replicas) stage.slowLink(leader, replica, 200, 4_000);
+      await failsOver(stage, 4_000, 'killed');
+      // Asked once more it refuses; the one that replaces it is told of that on a slow way.
+      await stage.sleep(stage.between(0, 300));
+      stage.start(old);
+      await stage.sleep(5_000);
+    },
+  },
+  {
     name: 'leader-killed',
     ...two,
     controllers: 3,
