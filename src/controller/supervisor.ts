@@ -289,6 +289,7 @@ export class Supervisor {
     if (this.evidence.observe(world, decision.reports)) this.#commits.storeSoon();
     const proposal = this.#settleForeign() ?? decision.proposal;
     if (proposal !== undefined) {
+      if (proposal === decision.proposal) this.#tell(decision);
       this.#commit(world, proposal, undefined);
       return;
     }
@@ -331,12 +332,16 @@ export class Supervisor {
 
   #apply(decision: Decision): void {
     this.#fault = undefined;
+    this.#tell(decision);
     if (this.#context.mayAct()) {
-      this.#nodes.tell(decision.wants);
       this.#nodes.hold(decision.jobs.held);
       this.#work.run(decision.jobs);
     }
     this.#alarm.at(decision.wakeAt);
+  }
+
+  #tell({ wants }: Decision): void {
+    if (this.#context.mayAct()) this.#nodes.tell(wants);
   }
 
   #commit(world: World, proposal: Proposal, waiting: Waiting | undefined): void {

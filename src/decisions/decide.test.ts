@@ -35,6 +35,19 @@ test('nothing is told before what is to be committed is committed', () => {
   assert.deepEqual(decision.wants, []);
 });
 
+test('a promotion is told at once, whatever else is to be committed', () => {
+  const promoted = 'a replica 9 gone | b master 9 says-slave at:6';
+  const other = decide(world(`${promoted} / c master 9 dead | d replica 9`), LATELY);
+  assert.deepEqual(
+    other.proposal?.events.map(({ kind }) => kind),
+    ['failover'],
+  );
+  assert.deepEqual(
+    other.wants.map(({ node, purpose, version }) => [node, purpose, version]),
+    [['b', 'promote', VERSION]],
+  );
+});
+
 test('floors are stored every 10 s while the master writes, and only then', () => {
   const writing = seeing(world('a master 9 highest:5'), 'a', { highest: 9 });
   const due: Circumstances = { ...LATELY, committedAt: NOW - 10_000 };

@@ -39,6 +39,7 @@ export interface Circumstances {
 export interface Decision {
   /** To be committed before anything else is done. */
   readonly proposal: Proposal | undefined;
+  /** Of the version that is committed now. */
   readonly wants: readonly Want[];
   readonly jobs: Jobs;
   readonly reports: readonly ShardReport[];
@@ -73,6 +74,12 @@ function floorIsDue(world: World, reports: readonly ShardReport[], committedAt: 
   return withFloors(world, world.intended) === world.intended ? undefined : { next: world.intended, events: [] };
 }
 
+/** A shard without a master does not wait until nothing else is to be committed, unless that gives it another one. */
+function promotions(world: World, { next }: Proposal): readonly Want[] {
+  const stays = ({ node }: Want) => next.cluster.shards.some(({ master }) => master === node);
+  return wants(world).filter((want) => want.purpose === 'promote' && stays(want));
+}
+
 export function decide(world: World, circumstances: Circumstances): Decision {
   const failovers = decideFailovers(world);
   const damping = decideDamping(world);
@@ -96,7 +103,7 @@ export function decide(world: World, circumstances: Circumstances): Decision {
     floorIsDue(world, failovers.reports, circumstances.committedAt);
   return {
     proposal,
-    wants: proposal === undefined ? wants(world) : [],
+    wants: proposal === undefined ? wants(world) : promotions(world, proposal),
     jobs: {
       chases: switchover.chase === undefined ? moves.chases : [switchover.chase, ...moves.chases],
       migrates: moves.migrates,

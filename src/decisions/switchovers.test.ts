@@ -145,6 +145,15 @@ test('swapping: the new master does not answer for three seconds: the drained on
   assert.equal(nodeAt(next, 'b').membership, 'away');
 });
 
+test('swapping: the new master answers just when another one is chosen: it is not told any more that it is master', () => {
+  const late = { traces: { so: { phaseAt: NOW - 3_000 } } };
+  const told = (seen: World) =>
+    decide(seen, { resetDone: () => undefined, overwrite: false, committedAt: NOW }).wants.map(({ node }) => node);
+  assert.equal(shardAt(commit(swapping(late))).master, 'a');
+  assert.deepEqual(told(swapping()), ['b']);
+  assert.deepEqual(told(swapping(late)), []);
+});
+
 test('swapping: a drained master that came back without its data is not put back over the one that has it', () => {
   const late = swapping({ traces: { so: { phaseAt: NOW - 3_000 } } });
   assert.equal(decideSwitchover(seeing(late, 'a', { sequence: 0 })).proposal, undefined);

@@ -28,18 +28,26 @@ export const writingPlants: readonly Plant[] = [
     edits: [
       {
         file: 'decisions/decide.ts',
-        find: 'proposal === undefined ? wants(world) : []',
-        replace: 'wants(proposal === undefined ? world : { ...world, intended: proposal.next })',
-      },
-      {
-        file: 'controller/supervisor.ts',
-        find: 'if (proposal !== undefined) {',
-        replace: 'if (proposal !== undefined) { if (PLANTED) this.#apply(decision);',
+        find: 'promotions(world, proposal)',
+        replace: 'wants({ ...world, intended: proposal.next })',
       },
     ],
     scenario: 'master-killed',
     promise: 'committed before it is told',
     seeds: 1,
+  },
+  {
+    name: 'a promotion waits for what else is to be committed',
+    edits: [
+      {
+        file: 'decisions/decide.ts',
+        find: "want.purpose === 'promote' && stays(want)",
+        replace: 'stays(want) && world.now < 0',
+      },
+    ],
+    scenario: 'masters-killed-one-after-the-other-on-a-slow-store',
+    promise: 'the scenario',
+    seeds: 3,
   },
   {
     name: 'topology and state are committed apart',

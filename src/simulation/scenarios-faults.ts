@@ -18,6 +18,25 @@ export const faultScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'masters-killed-one-after-the-other-on-a-slow-store',
+    ...two,
+    async play(stage) {
+      const heirs = [stage.replica(0), stage.replica(1)];
+      stage.slowStore('answersBy', 200, 3_000);
+      stage.kill(stage.master(0));
+      const killed = stage.now;
+      await stage.sleep(stage.between(90, 140));
+      // The second failover is committed while the first one is told.
+      stage.kill(stage.master(1));
+      for (const [i, heir] of heirs.entries()) {
+        await stage.until(() => heir.core?.isSlave === false, 3_000);
+        const took = Math.round(stage.now - killed);
+        stage.expect(took < 1_300, `shard ${i} had no master ${took} ms after the first was killed`);
+      }
+      await stage.sleep(2_000);
+    },
+  },
+  {
     name: 'master-killed-two-replicas',
     shards: 1,
     perShard: 3,
