@@ -151,7 +151,7 @@ export const lineagePlants: readonly Plant[] = [
     edits: [
       {
         file: 'controller/watching.ts',
-        find: "want.purpose === 'promote' && told.before?.role === 'slave'",
+        find: "want.purpose === 'promote' && told.before === 'slave'",
         replace: "want.purpose === 'promote'",
       },
     ],
