@@ -26,6 +26,7 @@ import { checkNode, type NodeFacts } from './node-check.ts';
 import { encode, eventPrefix, evidencePrefix, namespaceKey, stateKey, topologyKey } from './records.ts';
 import { alreadyExists, notFound, Refusal } from './refusal.ts';
 import type { Reign } from './reign.ts';
+import type { Supervisor } from './supervisor.ts';
 
 export interface RegistryContext {
   readonly runtime: Runtime;
@@ -238,6 +239,16 @@ export class Registry {
   /** From the store, then from memory; its nodes are free again. Its history goes with it. */
   async #removeNow(reign: Reign, owner: Owner): Promise<void> {
     const supervisor = reign.clusters.get(owner);
+    const goOn = await supervisor?.rest();
+    try {
+      await this.#forget(reign, owner, supervisor);
+    } catch (error) {
+      goOn?.();
+      throw error;
+    }
+  }
+
+  async #forget(reign: Reign, owner: Owner, supervisor: Supervisor | undefined): Promise<void> {
     const [namespace = '', name = ''] = owner.split('/');
     const revisions = supervisor?.revisions ?? reign.setAside.get(owner)?.revisions;
     if (revisions === undefined) return;

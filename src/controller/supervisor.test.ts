@@ -125,3 +125,18 @@ test('somebody else wrote what only a leader writes: this one gives up', async (
   assert.ok(said.some((words) => words.startsWith('deposed: somebody else wrote')));
   supervisor.close();
 });
+
+test('its records are about to be deleted: what is under way is waited for, and nothing more is committed but if it stays', async () => {
+  const { supervisor, commits, said } = supervised();
+  const first = supervisor.submit((seen) => pause(seen, null, 'first'));
+  const goOn = await supervisor.rest();
+  await first;
+  assert.equal(supervisor.committing, false);
+  const second = supervisor.submit((seen) => pause(seen, 5_000, 'second'));
+  await settled();
+  assert.equal(commits.length, 1);
+  goOn();
+  await second;
+  assert.deepEqual([commits.length, said.filter((words) => words.startsWith('deposed'))], [2, []]);
+  supervisor.close();
+});

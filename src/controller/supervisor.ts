@@ -66,6 +66,8 @@ export class Supervisor {
   #trustFrom: Instant = Number.NEGATIVE_INFINITY;
   #committedAt: Instant;
   #committing = false;
+  #ongoing: Promise<void> = Promise.resolve();
+  #resting = false;
   #deciding = false;
   #again = false;
   #settled = false;
@@ -219,6 +221,19 @@ export class Supervisor {
     this.#input();
   }
 
+  /**
+   * Resolves once no commit is under way, and none is begun before the answer is called: whoever deletes the records must
+   * not be taken for somebody else.
+   */
+  async rest(): Promise<() => void> {
+    this.#resting = true;
+    await this.#ongoing;
+    return () => {
+      this.#resting = false;
+      this.#input();
+    };
+  }
+
   close(): void {
     this.#closed = true;
     this.#alarm.close();
@@ -235,7 +250,7 @@ export class Supervisor {
 
   /** Decides now, unless it is being done, and then once more. */
   #input(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#resting) return;
     if (this.#deciding || this.#committing) {
       this.#again = true;
       return;
@@ -350,7 +365,7 @@ export class Supervisor {
       waiting?.reject(new Refusal('internal', 'a fault of the controller; its log has more'));
       this.#failed(error);
     });
-    void ended.then(() => {
+    this.#ongoing = ended.then(() => {
       this.#committing = false;
       this.#input();
     });
