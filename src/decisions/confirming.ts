@@ -123,12 +123,14 @@ function limitOf(shard: Shard, node: Node): Sequence {
 }
 
 /**
- * Beyond which number it may not be told of its new master, since its old one may feed it on until that very moment.
- * Undefined: it was told before, or is fed by right.
+ * Beyond which number a replica may not be told of its new master, since its old one may feed it on until that very
+ * moment. Undefined: it was told before, or is fed by right; or it is a drained master, which messages raise: that one is
+ * told, and set aside by its answer.
  */
 export function mostAtAttach(world: World, shard: Shard, node: Node): Sequence | undefined {
-  const version = world.view(node.id)?.version ?? null;
-  if (version !== null && version >= newestEntry(shard).version) return undefined;
+  const view = world.view(node.id);
+  if (view?.says !== 'slave') return undefined;
+  if (view.version !== null && view.version >= newestEntry(shard).version) return undefined;
   return fedByTheOldMaster(world, shard, node) === false ? limitOf(shard, node) : undefined;
 }
 

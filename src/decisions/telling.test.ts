@@ -39,6 +39,7 @@ test('a sibling that its old master may still feed is told only up to the promot
   const text = `a away 900 gone proof:1 | b master 900 | c replica 890 proof:1 attaching:within`;
   const most = (more: string) => wants(world(`${text} ${more}`, lineage)).find(({ node }) => node === 'c')?.most;
   assert.equal(most(`at:${OLD}`), 900);
+  assert.equal(most(`at:${OLD} says-master fenced:950`), undefined, 'messages have raised a drained master');
   const there = world(`${text} at:${VERSION}`, lineage);
   assert.equal(mostAtAttach(there, shardAt(there), nodeAt(there, 'c')), undefined);
 });
