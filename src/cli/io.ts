@@ -16,8 +16,12 @@ export interface Io {
   readonly fetch: typeof fetch;
   readonly clock: Clock;
   readonly timers: Timers;
-  /** Ends what would go on for ever, as a success. A person's Ctrl-C needs no help: it ends the process. */
+  /** Characters and lines of the screen that `err` is drawn on. */
+  readonly screen: () => { readonly columns: number; readonly rows: number };
+  /** Ends what would go on for ever. */
   readonly stopped: AbortSignal;
+  /** A person's first Ctrl-C aborts `stopped` in place of ending the process, until what it returns is called. */
+  readonly catchCtrlC: () => () => void;
 }
 
 /** Resolves after `delay` milliseconds, or at once when stopped. */

@@ -17,6 +17,9 @@ async function ask(question: string): Promise<string> {
   }
 }
 
+/** Of a screen that does not tell. */
+const [WIDTH, HEIGHT] = [80, 24];
+
 /** Resolves with the exit code. */
 export function main(args: readonly string[]): Promise<number> {
   // Whoever reads the results may stop, as `head` does: that is no fault.
@@ -25,6 +28,7 @@ export function main(args: readonly string[]): Promise<number> {
     throw error;
   });
   const { clock, timers } = nodeRuntime();
+  const stop = new AbortController();
   const io: Io = {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
@@ -35,7 +39,13 @@ export function main(args: readonly string[]): Promise<number> {
     fetch,
     clock,
     timers,
-    stopped: new AbortController().signal,
+    screen: () => ({ columns: process.stderr.columns ?? WIDTH, rows: process.stderr.rows ?? HEIGHT }),
+    stopped: stop.signal,
+    catchCtrlC: () => {
+      const caught = () => stop.abort();
+      process.once('SIGINT', caught);
+      return () => process.off('SIGINT', caught);
+    },
   };
   return run(args, io, product.version);
 }

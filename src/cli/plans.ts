@@ -7,13 +7,15 @@ import {
   type Place as PlaceOf,
   type Plan,
   type PlansAndMoves,
+  planLine,
   planLines,
   type RebalancePlan,
   rebalanceText,
 } from './render/moves.ts';
 import { plain, span } from './render/text.ts';
+import { Screen } from './screen.ts';
 import type { Place, Session } from './session.ts';
-import { ifVersion, noWait, planOnly } from './settings.ts';
+import { noWait, planOnly } from './settings.ts';
 
 /** Milliseconds between two looks. */
 const INTERVAL = 500;
@@ -43,28 +45,35 @@ const rehearsed = (session: Session, place: Place, balance: Balance): Promise<Re
     session.api.POST(`${CLUSTER}/rebalance`, { params: { path: place }, body: { ...balance, dry_run: true } }),
   );
 
+export interface Balancing {
+  /** Refuse unless the cluster is at this version. */
+  readonly version?: number | undefined;
+  /** The command that goes on from where this one is ended. */
+  readonly again?: string | undefined;
+}
+
 /**
- * Brings the cluster into this balance, whatever a run of the same command has done of it before: a plan that is under way
- * is waited for first. Resolves with what was planned last; null where nothing had to move, or with `--dry-run`.
+ * Brings the cluster into this balance, whatever a run of the same command has done of it before: plans that are under way
+ * are waited for first. With `--dry-run` only shows what would move.
  */
-export async function rebalance(session: Session, place: Place, balance: Balance): Promise<RebalancePlan | null> {
-  const under = await movesAt(session, place);
-  const open = under.plans.find(({ moves, failed }) => moves.length > failed);
-  if (open !== undefined && !session.get(planOnly)) {
-    session.note(plain(`Plan ${open.id} is under way; it is waited for first.`));
-    await watchPlan(session, place, open.id);
-  }
+export async function rebalance(
+  session: Session,
+  place: Place,
+  balance: Balance,
+  { version, again }: Balancing,
+): Promise<void> {
+  if (!session.get(planOnly)) await waitForOthers(session, place, again);
   const planned = await rehearsed(session, place, balance);
   const places = await placesIn(session, place);
   const nothing = planned.moves.length + planned.fills.length === 0;
   if (nothing || session.get(planOnly)) {
     session.show(planned, rebalanceText(planned, places));
-    return null;
+    return;
   }
   session.note(rebalanceText(planned, places).trimEnd());
   await session.confirm('Move them?');
   const { query } = session.writing;
-  const header = { 'If-Match': `"${session.get(ifVersion) ?? planned.version}"` };
+  const header = { 'If-Match': `"${version ?? planned.version}"` };
   const params = { path: place, query, header };
   const done = await session.ask(session.api.POST(`${CLUSTER}/rebalance`, { params, body: balance }));
   session.show(
@@ -72,45 +81,65 @@ export async function rebalance(session: Session, place: Place, balance: Balance
     `rebalance of ${done.slots} slots is stored${done.plan === null ? '' : ` as plan ${done.plan}`}.\n`,
   );
   if (done.plan !== null && !session.get(noWait)) {
-    await watchPlan(session, place, done.plan);
+    await watchPlan(session, place, done.plan, again);
     const left = await rehearsed(session, place, balance);
     if (left.slots > 0)
       throw new Failure('node', `plan ${done.plan} ended with ${left.slots} slots where they were`, {
         next: `Run the command again to go on; what happened: ${line('events', place)}`,
       });
   }
-  return done;
+}
+
+/** One that is paused would be waited for without end. */
+async function waitForOthers(session: Session, place: Place, again: string | undefined): Promise<void> {
+  for (;;) {
+    const { plans } = await movesAt(session, place);
+    const open = plans.find(({ moves, failed }) => moves.length > failed);
+    if (open === undefined) return;
+    if (open.paused && open.moves.every(({ piece }) => piece === null))
+      throw new Failure(
+        'refused',
+        plain(`plan ${open.id} is under way, and paused: ${open.moved} of its ${open.slots} slots have moved`),
+        {
+          next: `Go on with it: ${line(`move resume ${open.id}`, place)}; give it up: ${line(`move cancel ${open.id}`, place)}`,
+        },
+      );
+    session.note(plain(`Plan ${open.id} is under way; it is waited for first.`));
+    await watchPlan(session, place, open.id, again);
+  }
 }
 
 /** Until the plan is over. Throws once nothing of it goes on any more. */
-async function watchPlan(session: Session, place: Place, id: string): Promise<void> {
+async function watchPlan(session: Session, place: Place, id: string, again: string | undefined): Promise<void> {
   const { io } = session;
   const places = await placesIn(session, place);
   const begun = io.clock.now();
-  const screen = new Screen(session);
-  let told = -1;
+  const screen = new Screen(io);
+  const release = io.catchCtrlC();
+  let told = '';
   try {
     for (;;) {
       const plan = await look(session, place, id, screen);
+      if (io.stopped.aborted) throw stopped(id, place, again);
       if (plan === 'over') break;
       if (plan !== 'unseen') {
         if (plan.moves.length > 0 && plan.moves.every(({ phase }) => phase === 'failed')) throw failed(plan, place);
-        const share = plan.slots === 0 ? 100 : Math.floor((plan.moved * 100) / plan.slots);
         if (screen.redraws) screen.draw(planLines(plan, places));
-        else if (Math.floor(share / EACH) > told) {
-          told = Math.floor(share / EACH);
-          session.note(planLines(plan, places)[0] ?? '');
-        }
+        else if (newsOf(plan) !== told) session.note(planLine(plan));
+        told = newsOf(plan);
       }
-      if (io.stopped.aborted) throw stopped(id, place);
       await sleep(io, INTERVAL);
-      if (io.stopped.aborted) throw stopped(id, place);
     }
   } finally {
     screen.draw([]);
+    release();
   }
   session.note(plain(`plan ${id} is over after ${span(io.clock.now() - begun)}`));
 }
+
+/** A line is written when this is another one. */
+const newsOf = ({ slots, moved, failed, paused }: Plan): string =>
+  [slots === 0 ? 0 : Math.floor((moved * 100) / slots / EACH), failed, paused].join();
 
 /** A controller that is away for a moment is waited for. */
 async function look(session: Session, place: Place, id: string, screen: Screen): Promise<Plan | 'over' | 'unseen'> {
@@ -129,28 +158,11 @@ const failed = (plan: Plan, place: Place): Failure =>
     next: `Try them again: ${line(`move retry ${plan.id}`, place)}; give them up: ${line(`move cancel ${plan.id}`, place)}`,
   });
 
-const stopped = (id: string, place: Place): Failure =>
-  new Failure('unknown', `plan ${id} goes on by itself`, {
-    next: `Watch it: ${line('move list --watch', place)}; end it: ${line(`move cancel ${id}`, place)}`,
+const stopped = (id: string, place: Place, again: string | undefined): Failure =>
+  new Failure('unknown', `plan ${id} is not over; it goes on by itself`, {
+    details: [
+      `to watch it: ${line('move list --watch', place)}`,
+      `to end it: ${line(`move cancel ${id}`, place)}`,
+      ...(again === undefined ? [] : [`to go on with what comes after it: ${again}`]),
+    ],
   });
-
-/** Lines that are drawn over, where a person watches. */
-class Screen {
-  readonly #session: Session;
-  #lines = 0;
-
-  constructor(session: Session) {
-    this.#session = session;
-  }
-
-  get redraws(): boolean {
-    return this.#session.io.errIsTerminal;
-  }
-
-  draw(lines: readonly string[]): void {
-    if (!this.redraws) return;
-    const up = this.#lines === 0 ? '' : `\x1b[${this.#lines}A`;
-    this.#session.io.err(`${up}\r\x1b[J${lines.map((text) => `${text}\n`).join('')}`);
-    this.#lines = lines.length;
-  }
-}

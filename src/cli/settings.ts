@@ -239,6 +239,16 @@ export const commandLimit: Setting<number> = value({
   parse: natural(0),
 });
 
+export const movePriority = value<number | undefined>({
+  flags: '--priority <number>',
+  help: 'among moves that could begin the higher one goes first; -1000 to 1000, 0 by default',
+  otherwise: undefined,
+  parse: (text) => {
+    if (/^-?[0-9]{1,4}$/.test(text) && Math.abs(Number(text)) <= 1000) return Number(text);
+    throw new InvalidArgumentError('Allowed: an integer from -1000 to 1000.');
+  },
+});
+
 export const priority = value<number | undefined>({
   flags: '--priority <number>',
   help: 'of equally advanced replicas the one with the higher number is promoted; 0 to 1000, 100 by default',

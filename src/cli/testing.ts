@@ -47,7 +47,9 @@ export function terminal(changes: Partial<Io> = {}, screen: Screen = { out: '', 
         fetch,
         clock: { now: () => clock.now() * FASTER, wall: clock.wall },
         timers: { after: (delay, call) => timers.after(delay / FASTER, call) },
+        screen: () => ({ columns: 200, rows: 50 }),
         stopped: new AbortController().signal,
+        catchCtrlC: () => () => {},
         ...changes,
       };
       const code = await run(wordsOf(line), io, '1.2.3');

@@ -69,7 +69,10 @@ test('a removed node is waited for while it can be told; a lost one comes with t
   const node = status.shards[0]?.nodes[1];
   assert.ok(node !== undefined);
   const leaving = { ...status, leaving: [{ ...node, membership: 'leaving' as const }] };
-  assert.deepEqual(nodesLeft([node.id])(asAnswered(leaving)), { kind: 'waiting', text: 'to release 127.0.0.1:7001' });
+  assert.deepEqual(nodesLeft([node.id])(asAnswered(leaving)), {
+    kind: 'waiting',
+    text: '127.0.0.1:7001 to be released',
+  });
   assert.deepEqual(nodesLeft(['another'])(asAnswered(leaving)), { kind: 'done', notes: [] });
   const lost = { ...status, leaving: [{ ...node, membership: 'leaving' as const, state: 'silent' as const }] };
   assert.deepEqual(nodesLeft([node.id])(asAnswered(lost)), {
@@ -90,6 +93,7 @@ test('a move is done when the target owns the slots, and failed when it is gone 
   assert.deepEqual(judge(asAnswered({ ...status, operations: [move(target, '5-6')] })), {
     kind: 'waiting',
     text: 'slots 5-6 to move (moving)',
+    watch: 'move list --watch',
   });
   assert.deepEqual(judge(asAnswered({ ...status, operations: [move(target, '7')] })), {
     kind: 'failed',

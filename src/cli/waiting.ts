@@ -10,7 +10,8 @@ import { noWait, timeout } from './settings.ts';
 
 export type Progress =
   | { readonly kind: 'done'; readonly notes: readonly string[] }
-  | { readonly kind: 'waiting'; readonly text: string }
+  /** `watch`: the command that shows how it gets on. */
+  | ({ readonly kind: 'waiting' } & Seen)
   | { readonly kind: 'failed'; readonly why: string };
 
 export type Judge = (status: ClusterStatus) => Progress;
@@ -60,7 +61,7 @@ export function nodesLeft(ids: readonly string[]): Judge {
     const leaving = status.leaving.filter(({ id }) => ids.includes(id));
     const waiting = leaving.filter((node) => canBeTold(node.state));
     if (waiting.length > 0 && status.paused === null) {
-      return { kind: 'waiting', text: `to release ${waiting.map((node) => node.addr).join(', ')}` };
+      return { kind: 'waiting', text: `${waiting.map((node) => node.addr).join(', ')} to be released` };
     }
     const where = { namespace: status.namespace, cluster: status.cluster };
     const stuck = leaving.map(
@@ -96,7 +97,7 @@ export function slotsMoved(target: string, ranges: readonly SlotRange[]): Judge 
     if (moves.length === 0)
       return { kind: 'failed', why: `the move of slots ${text} ended, and ${target} does not own them` };
     const phase = moves.map((move) => [move.phase, move.message].filter(Boolean).join(': ')).join('; ');
-    return { kind: 'waiting', text: `slots ${text} to move (${phase})` };
+    return { kind: 'waiting', text: `slots ${text} to move (${phase})`, watch: 'move list --watch' };
   };
 }
 
@@ -107,8 +108,10 @@ export async function waitFor(session: Session, place: Place, judge: Judge): Pro
   const begun = io.clock.now();
   const longest = session.get(timeout);
   const progress = (text: string) => {
-    if (io.errIsTerminal) io.err(`\r\x1b[K${text}`);
+    if (io.errIsTerminal) io.err(`\r\x1b[K${[...text].slice(0, Math.max(1, io.screen().columns - 1)).join('')}`);
   };
+  const release = io.catchCtrlC();
+  let last: Seen = { text: 'the controller' };
   try {
     for (;;) {
       const seen = await look(session, place, judge);
@@ -121,18 +124,26 @@ export async function waitFor(session: Session, place: Place, judge: Judge): Pro
       if (seen.kind === 'failed') {
         throw new Failure('node', plain(seen.why), { next: `See what happened: ${line('events', place)}` });
       }
-      if (passed >= longest || io.stopped.aborted) throw late(seen.text, passed, place);
+      // A look that was broken off has seen nothing.
+      if (!io.stopped.aborted) last = seen;
+      if (passed >= longest || io.stopped.aborted) throw late(last, passed, place);
       progress(plain(`waiting for ${seen.text} (${span(passed)})`));
       await sleep(io, Math.min(INTERVAL, longest - passed));
     }
   } finally {
     progress('');
+    release();
   }
 }
 
-const late = (text: string, passed: number, place: Place): Failure =>
+interface Seen {
+  readonly text: string;
+  readonly watch?: string;
+}
+
+const late = ({ text, watch = 'status --watch' }: Seen, passed: number, place: Place): Failure =>
   new Failure('unknown', plain(`it is stored, but not finished after ${span(passed)}: waiting for ${text}`), {
-    next: `It goes on by itself. Watch it: ${line('status --watch', place)}`,
+    next: `It goes on by itself. Watch it: ${line(watch, place)}`,
   });
 
 /** A controller that is away for a moment is waited for as well. */

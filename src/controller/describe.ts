@@ -5,7 +5,7 @@ import { type Finding, findings } from '../decisions/problems.ts';
 import { carries, playsItsRole } from '../decisions/seen.ts';
 import type { World } from '../decisions/world.ts';
 import type { Operation, OperationId } from '../operations/intended.ts';
-import { isActive, type Move } from '../operations/move.ts';
+import { isActive, type Move, movedSlots } from '../operations/move.ts';
 import type { Switchover } from '../operations/switchover.ts';
 import type { Address } from '../topology/address.ts';
 import { formatAddress } from '../topology/address.ts';
@@ -106,8 +106,9 @@ function moveMessage(move: Move, waitsFor: string | undefined): string | null {
     case 'queued':
       return move.lastFailure ?? (waitsFor === undefined ? null : `waits until ${waitsFor}`);
     case 'migrating':
+      return `${formatRange(move.piece)} on its way, ${movedSlots(move)} of ${slotCount([move.range])} slots there`;
     case 'handing-over':
-      return null;
+      return `${movedSlots(move)} of ${slotCount([move.range])} slots there`;
   }
 }
 

@@ -65,6 +65,10 @@ function moveProgress(world: World, move: Move, waitsFor: string | undefined): M
   const moved = movedSlots(move);
   const rate = move.pace === null ? null : perSecond(move.pace);
   const active = isActive(move) ? move : undefined;
+  const since = active === undefined ? 0 : Math.max(0, Math.round(world.now - phaseAt(world, active)));
+  // What is copied already of the piece that runs is not seen; the time that it took is.
+  const ahead = active?.phase === 'migrating' ? Math.min(since, timeFor(slotCount([active.piece]), rate) ?? 0) : 0;
+  const left = timeFor(slots - moved, rate);
   const words = (text: string | null) => (text === null ? null : legible(text, world.intended.cluster));
   const message = 'why' in move ? move.why : 'lastFailure' in move ? move.lastFailure : null;
   return {
@@ -73,7 +77,7 @@ function moveProgress(world: World, move: Move, waitsFor: string | undefined): M
     phase: move.phase,
     range: formatRange(move.range),
     piece: active === undefined ? null : formatRange(active.piece),
-    piece_for: active === undefined ? null : Math.round(world.now - phaseAt(world, active)),
+    piece_for: active === undefined ? null : since,
     source: move.source,
     target: move.target,
     slot_only: move.slotOnly,
@@ -89,7 +93,7 @@ function moveProgress(world: World, move: Move, waitsFor: string | undefined): M
     slots,
     moved,
     rate,
-    time_left: timeFor(slots - moved, rate),
+    time_left: left === null ? null : left - ahead,
   };
 }
 

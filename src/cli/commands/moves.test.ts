@@ -49,8 +49,9 @@ async function moving(t: Parameters<typeof served>[0], changes: Parameters<typeo
     .cluster({ namespace: 'test-ns', cluster: 'test-cluster' })
     .cluster.shards.map(({ id }) => id);
   const move = { ...MOVE, source: source ?? '', target: target ?? '' };
-  const failed = { ...move, id: 'mv-bbbbbbbbbbbb', phase: 'failed', piece: null, message: 'slot is busy' } as const;
-  there.plane.underWay = { plans: [{ ...PLAN, failed: 1, moves: [move, failed] }], moves: [] };
+  const other = { ...move, id: 'mv-bbbbbbbbbbbb', range: '100-1999', moved: 0, rate: null };
+  const failed = { ...other, phase: 'failed', piece: null, message: 'slot is busy' } as const;
+  there.plane.underWay = { plans: [{ ...PLAN, failed: 1, moves: [failed, move] }], moves: [] };
   return there;
 }
 
@@ -59,11 +60,12 @@ test('what is on its way: a bar for each plan and move, rate and time left, and 
   const { out, code } = await kvctl(`move list ${HERE}`);
   assert.equal(code, 0);
   assert.deepEqual(out.split('\n'), [
-    'rebalance pl-aaaaaaaaaaaa  [##############......]  70% 140 of 200 slots, 10 slots/s, 6 s left, 1 move failed',
-    '  mv-aaaaaaaaaaaa  0-99  0 -> 1  [########............]  40% 40 of 100 slots, 10 slots/s, 6 s left  migrating 40-59',
-    '  mv-bbbbbbbbbbbb  0-99  0 -> 1  [########............]  40% 40 of 100 slots, 10 slots/s, 6 s left  failed: slot is busy',
+    'rebalance pl-aaaaaaaaaaaa  [##############......]  70%  140 of 200 slots, 10/s, 6 s left, 1 move failed',
+    '  mv-aaaaaaaaaaaa  0-99      0 -> 1  [####......]  40%  40 of 100 slots, 10/s, 6 s left  migrating 40-59',
+    '  mv-bbbbbbbbbbbb  100-1999  0 -> 1  [..........]   0%  0 of 100 slots, 6 s left         failed: slot is busy',
     '',
   ]);
+  assert.equal((await kvctl(`moves test-cluster -n test-ns`)).out, out, 'the usual thing to ask of moves');
   plane.underWay = { plans: [], moves: [] };
   assert.equal((await kvctl(`move list test-cluster -n test-ns`)).out, 'No slots are on their way.\n');
 });
@@ -156,14 +158,74 @@ test('a plan that is under way is waited for first, one that is given up ends th
 
 test('Ctrl-C ends the watching: the plan goes on, and it is said how to watch and to end it', async (t) => {
   const stop = new AbortController();
-  const { kvctl, screen } = await moving(t, { stopped: stop.signal, errIsTerminal: true });
-  const running = kvctl(`rebalance cluster test-cluster -n test-ns`);
+  let caught = 0;
+  const catchCtrlC = () => {
+    caught++;
+    return () => {
+      caught--;
+    };
+  };
+  const { kvctl, screen } = await moving(t, { stopped: stop.signal, errIsTerminal: true, catchCtrlC });
+  const running = kvctl(`rebalance test-cluster -n test-ns`);
   await until(() => screen.err.includes('mv-aaaaaaaaaaaa'));
+  assert.equal(caught, 1);
   stop.abort();
   const { err, code } = await running;
-  assert.notEqual(code, 0);
-  assert.match(err, /goes on by itself/);
-  assert.match(err, /kvctl move list --watch -n test-ns -c test-cluster; end it: kvctl move cancel pl-aaaaaaaaaaaa/);
+  assert.deepEqual([code, caught], [7, 0]);
+  assert.match(err, /plan pl-aaaaaaaaaaaa is not over; it goes on by itself/);
+  assert.match(err, /to watch it: kvctl move list --watch -n test-ns -c test-cluster\n/);
+  assert.match(err, /to end it: kvctl move cancel pl-aaaaaaaaaaaa -n test-ns -c test-cluster\n/);
+});
+
+test('ended while a shard is drained, scaling in says how to go on, by the shard’s id: its place may be another one’s', async (t) => {
+  const stop = new AbortController();
+  const { kvctl, screen, plane } = await moving(t, { stopped: stop.signal, errIsTerminal: true });
+  const [, shard] = plane.cluster({ namespace: 'test-ns', cluster: 'test-cluster' }).cluster.shards;
+  const running = kvctl(`scale in 1 --reset ${HERE}`);
+  await until(() => screen.err.includes('mv-aaaaaaaaaaaa'));
+  stop.abort();
+  const { err } = await running;
+  assert.ok(err.includes(`kvctl scale in ${shard?.id} --reset -n test-ns -c test-cluster\n`), err);
+});
+
+test('a plan that is paused is not waited for: it is said how to go on with it, and how to give it up', async (t) => {
+  const { kvctl, plane } = await moving(t);
+  const moves = (plane.underWay.plans[0]?.moves ?? []).map(
+    (move) => ({ ...move, phase: 'queued', piece: null }) as const,
+  );
+  plane.underWay = { plans: [{ ...PLAN, paused: true, moves }], moves: [] };
+  const { code, err } = await kvctl(`rebalance test-cluster -n test-ns`);
+  assert.equal(code, 4);
+  assert.match(err, /plan pl-aaaaaaaaaaaa is under way, and paused: 140 of its 200 slots have moved/);
+  assert.match(err, /kvctl move resume pl-aaaaaaaaaaaa .*kvctl move cancel pl-aaaaaaaaaaaa/);
+});
+
+test('what is over cannot be steered any more; where nothing is on its way nothing is', async (t) => {
+  const { kvctl, plane } = await moving(t);
+  const { code, err } = await kvctl(`move retry mv-cccccccccccc ${HERE}`);
+  assert.equal(code, 3);
+  assert.match(err, /nothing of mv-cccccccccccc is on its way in test-cluster; it may be over/);
+  assert.match(err, /kvctl move list -n test-ns -c test-cluster/);
+  plane.underWay = { plans: [], moves: [] };
+  assert.equal((await kvctl(`move cancel ${HERE}`)).out, 'No slots are on their way.\n');
+});
+
+test('a migration is rehearsed: whose slots they are, and what is refused', async (t) => {
+  const { kvctl, plane } = await served(t);
+  const { code, out } = await kvctl(`migrate slot 100-199,8190-8200 --target 1 --dry-run ${HERE}`);
+  assert.equal(code, 0);
+  assert.deepEqual(out.split('\n'), [
+    'SLOTS      COUNT  FROM  TO',
+    '100-199      100  0     1',
+    '8190-8191      2  0     1',
+    '8192-8200      9  1     there already',
+    '',
+    '102 slots in 2 moves; it is refused for those that are there already, or nobody’s.',
+    '',
+  ]);
+  assert.ok(!plane.asked.some(({ what }) => what === 'migrate'));
+  await kvctl(`migrate slot 5 --target 1 --slots-per-move 3 --priority -2 --no-wait ${HERE}`);
+  assert.deepEqual(plane.asked.at(-1)?.more.at(-1), { slotOnly: false, slotsPerMove: 3, priority: -2 });
 });
 
 test('scale in: drained, then deleted; scale out: shards first, and run again it adds none twice', async (t) => {

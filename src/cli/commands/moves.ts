@@ -1,35 +1,26 @@
 import { line } from '../client/refusals.ts';
-import { command, group } from '../command.ts';
-import { usage } from '../exit.ts';
-import { sleep } from '../io.ts';
+import { command, groupAround } from '../command.ts';
+import { Failure, usage } from '../exit.ts';
 import { CLUSTER } from '../lookup.ts';
 import { movesAt, placesIn } from '../plans.ts';
 import { movesText } from '../render/moves.ts';
 import { counted } from '../render/text.ts';
-import type { Session } from '../session.ts';
+import type { Place, Session } from '../session.ts';
 import { ifVersion, owner, watch, yes } from '../settings.ts';
-
-const INTERVAL = 1000;
-const CLEAR = '\x1b[H\x1b[2J\x1b[3J';
+import { showOrWatch } from '../watching.ts';
 
 const list = command({
   names: ['list', 'ls'],
   args: '[cluster]',
   about: 'Show what is on its way: plans, their moves, how far each is and what it waits for',
   settings: [watch],
-  examples: ['kvctl move list -n ns -c c1', 'kvctl move list c1 -n ns --watch'],
+  examples: ['kvctl moves c1 -n ns', 'kvctl moves c1 -n ns --watch'],
   run: async (session) => {
     const place = session.place(session.args[0]);
-    const { io } = session;
-    for (;;) {
+    await showOrWatch(session, async () => {
       const data = await movesAt(session, place);
-      const text = movesText(data, await placesIn(session, place));
-      const watched = session.get(watch);
-      session.show(data, watched && io.outIsTerminal ? `${CLEAR}${text}` : text);
-      if (!watched) return;
-      await sleep(io, INTERVAL);
-      if (io.stopped.aborted) return;
-    }
+      return { data, text: movesText(data, await placesIn(session, place)) };
+    });
   },
 });
 
@@ -45,7 +36,23 @@ function whichOf(session: Session): { plan?: string; move?: string } {
   );
 }
 
+/** What there is to steer: the plans and moves that `which` names. */
+async function chosenOf(session: Session, place: Place, which: { plan?: string; move?: string }) {
+  const { plans, moves } = await movesAt(session, place);
+  const all = [...plans.flatMap((plan) => plan.moves), ...moves];
+  const named = all.filter(
+    ({ id, plan }) => (which.move ?? id) === id && (which.plan === undefined || which.plan === plan),
+  );
+  const id = which.plan ?? which.move;
+  if (named.length > 0 || id === undefined) return named;
+  throw new Failure('missing', `nothing of ${id} is on its way in ${place.cluster}; it may be over`, {
+    next: `See what is: ${line('move list', place)}; what happened: ${line('events', place)}`,
+  });
+}
+
 const named = ({ plan, move }: { plan?: string; move?: string }): string => plan ?? move ?? 'all moves';
+
+const NOTHING = { plans: [], moves: [] };
 
 interface Steering {
   readonly what: 'pause' | 'resume' | 'cancel' | 'retry';
@@ -63,20 +70,18 @@ const steer = ({ what, about, said }: Steering) =>
     run: async (session) => {
       const place = session.place();
       const which = whichOf(session);
-      if (what === 'cancel') {
-        const { plans, moves } = await movesAt(session, place);
-        const all = [...plans.flatMap((plan) => plan.moves), ...moves];
-        const chosen = all.filter(
-          ({ id, plan }) => (which.move ?? id) === id && (which.plan === undefined || which.plan === plan),
-        );
+      const chosen = await chosenOf(session, place, which);
+      if (what === 'cancel' && chosen.length > 0)
         await session.confirm(
           `${counted(chosen.length, 'move')} given up; what has moved stays where it is. Continue?`,
         );
-      }
       const { header } = session.writing;
       const path = `${CLUSTER}/moves/${what}` as const;
       const data = await session.ask(session.api.POST(path, { params: { path: place, header }, body: which }));
-      session.show(data, `${what} ${named(which)} successfully: ${said}.\n`);
+      session.show(
+        data,
+        chosen.length === 0 ? movesText(NOTHING, String) : `${what} ${named(which)} successfully: ${said}.\n`,
+      );
     },
   });
 
@@ -92,6 +97,7 @@ const priority = command({
     const text = session.arg(1);
     if (!/^-?[0-9]{1,4}$/.test(text))
       throw usage(`priority: got "${text}"; allowed: a whole number from -1000 to 1000`);
+    await chosenOf(session, place, which);
     const { header } = session.writing;
     const params = { path: place, header };
     const body = { ...which, priority: Number(text) };
@@ -112,6 +118,7 @@ const settle = command({
     if (move === undefined) throw usage('a single move is settled', 'Name it by its id, mv-...');
     const side = session.get(owner);
     if (side === undefined) throw usage('the owner is missing', 'Name it with --owner source or --owner target');
+    await chosenOf(session, place, { move });
     const other = side === 'source' ? 'target' : 'source';
     await session.confirm(`What the ${other} of ${move} took of its slots is given up. Continue?`);
     const { header } = session.writing;
@@ -123,7 +130,7 @@ const settle = command({
   },
 });
 
-export const move = group(
+export const move = groupAround(
   ['move', 'moves'],
   'Watch and steer slots that are on their way',
   list,

@@ -1,5 +1,6 @@
 /** Growing and shrinking: each run goes on from where the cluster is, so a command that was ended is run again. */
-import { command, group } from '../command.ts';
+import { line } from '../client/refusals.ts';
+import { command, group, groupAround } from '../command.ts';
 import { Failure, usage } from '../exit.ts';
 import { clusterAt, findShard, SHARD, SHARDS } from '../lookup.ts';
 import { type Balance, rebalance } from '../plans.ts';
@@ -32,7 +33,7 @@ function balanceOf(session: Session, cluster: Cluster, drain: readonly string[] 
   };
 }
 
-export const rebalancing = group(
+export const rebalancing = groupAround(
   ['rebalance'],
   'Give each shard its share of the slots',
   command({
@@ -41,13 +42,11 @@ export const rebalancing = group(
     about:
       'Give each shard its share of the slots, with the fewest slots moved: the plan is shown, asked for, run and watched; slots that nobody owns are given away',
     settings: [weights, slotsPerMove, planOnly, yes, ifVersion, noWait],
-    examples: [
-      'kvctl rebalance cluster c1 -n ns --dry-run',
-      'kvctl rebalance cluster c1 -n ns --weight 0=2 --weight 3=0.5',
-    ],
+    examples: ['kvctl rebalance c1 -n ns --dry-run', 'kvctl rebalance c1 -n ns --weight 0=2 --weight 3=0.5'],
     run: async (session) => {
       const place = session.place(session.args[0]);
-      await rebalance(session, place, balanceOf(session, await clusterAt(session, place)));
+      const balance = balanceOf(session, await clusterAt(session, place));
+      await rebalance(session, place, balance, { version: session.get(ifVersion) });
     },
   }),
 );
@@ -65,7 +64,8 @@ export const drain = group(
       const place = session.place();
       const cluster = await clusterAt(session, place);
       const { shard } = findShard(cluster, session.arg(0));
-      await rebalance(session, place, balanceOf(session, cluster, [shard.id]));
+      const balance = balanceOf(session, cluster, [shard.id]);
+      await rebalance(session, place, balance, { version: session.get(ifVersion) });
     },
   }),
 );
@@ -83,9 +83,9 @@ function groupsOf(session: Session): readonly (readonly string[])[] {
   return Array.from({ length: all.length / each }, (_, i) => all.slice(i * each, (i + 1) * each));
 }
 
-/** A group that is a shard already was added by an earlier run. */
-async function addShards(session: Session, place: Place): Promise<void> {
-  const { query, header } = session.writing;
+/** A group that is a shard already was added by an earlier run. Resolves with whether any was not. */
+async function addShards(session: Session, place: Place): Promise<boolean> {
+  let added = false;
   for (const group of groupsOf(session)) {
     const { shards } = await clusterAt(session, place);
     const addresses = shards.map((shard) => shard.nodes.map(({ addr }) => addr));
@@ -95,10 +95,15 @@ async function addShards(session: Session, place: Place): Promise<void> {
     }
     const force = session.get(forceNodes);
     const body = { nodes: [...group], password: session.get(password).reveal(), ...(force && { force: true }) };
-    await session.ask(session.api.POST(SHARDS, { params: { path: place, query, header }, body }));
+    const { query, header } = session.writing;
+    // The version that was named is gone with the first one.
+    const params = { path: place, query, ...(!added && { header }) };
+    await session.ask(session.api.POST(SHARDS, { params, body }));
+    added = true;
     session.note(plain(`${group.join(', ')}: a new shard`));
     await waitFor(session, place, nodesKnow);
   }
+  return added;
 }
 
 const out = command({
@@ -123,8 +128,8 @@ const out = command({
       return;
     }
     await session.confirm(`${counted(groups.length, 'shard')} added to ${place.cluster}. Continue?`);
-    await addShards(session, place);
-    await rebalance(session, place, balanceOf(session, await clusterAt(session, place)));
+    const version = (await addShards(session, place)) ? undefined : session.get(ifVersion);
+    await rebalance(session, place, balanceOf(session, await clusterAt(session, place)), { version });
   },
 });
 
@@ -141,11 +146,15 @@ const into = command({
     const { shard, index } = findShard(cluster, session.arg(0));
     if (cluster.shards.length < 2)
       throw new Failure('refused', `shard ${index} is the only one of ${place.cluster}; its slots have nowhere to go`);
-    await rebalance(session, place, balanceOf(session, cluster, [shard.id]));
+    // By its id: once it is deleted its place is another one's.
+    const again = line(`scale in ${shard.id}${session.get(reset) ? ' --reset' : ''}`, place);
+    const balance = balanceOf(session, cluster, [shard.id]);
+    await rebalance(session, place, balance, { version: session.get(ifVersion), again });
     if (session.get(planOnly)) return;
-    if (session.get(noWait))
+    const now = findShard(await clusterAt(session, place), shard.id).shard;
+    if (session.get(noWait) && now.slot_ranges !== null)
       throw new Failure('unknown', `shard ${shard.id} is not deleted before its slots have moved`, {
-        next: 'Run the command again once they have, or without --no-wait',
+        next: `Run this once they have: ${again}`,
       });
     const fate = session.get(reset) ? 'LOSE ALL THEIR DATA' : 'keep their data';
     await session.confirm(

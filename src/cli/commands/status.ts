@@ -1,19 +1,10 @@
 import { command } from '../command.ts';
 import { Failure } from '../exit.ts';
-import { sleep } from '../io.ts';
 import { CLUSTER } from '../lookup.ts';
 import { overviewText, statusText } from '../render/status.ts';
 import type { ClusterStatus, Place, Session } from '../session.ts';
 import { cluster, namespace, watch } from '../settings.ts';
-
-/** Milliseconds between two looks of `--watch`. */
-const INTERVAL = 2000;
-const CLEAR = '\x1b[H\x1b[2J\x1b[3J';
-
-interface View {
-  readonly data: unknown;
-  readonly text: string;
-}
+import { showOrWatch, type View } from '../watching.ts';
 
 const statusAt = (session: Session, place: Place): Promise<ClusterStatus> =>
   session.ask(session.api.GET(`${CLUSTER}/status`, { params: { path: place } }));
@@ -50,27 +41,6 @@ async function unlessGone<T>(asked: Promise<T>): Promise<T | undefined> {
   }
 }
 
-async function watched(session: Session, look: () => Promise<View>): Promise<void> {
-  const { io } = session;
-  const show = ({ data, text }: View) => {
-    if (session.json) io.out(`${JSON.stringify(data)}\n`);
-    else io.out(io.outIsTerminal ? `${CLEAR}${text}` : `${text}\n`);
-  };
-  // The first look must succeed: a wrong name or address is no reason to wait.
-  show(await look());
-  for (;;) {
-    await sleep(io, INTERVAL);
-    if (io.stopped.aborted) return;
-    try {
-      show(await look());
-    } catch (error) {
-      if (io.stopped.aborted) return;
-      if (!(error instanceof Failure) || error.exit !== 'unavailable') throw error;
-      session.note(`${error.message}; trying again`);
-    }
-  }
-}
-
 export const status = command({
   names: ['status'],
   args: '[cluster]',
@@ -81,9 +51,8 @@ export const status = command({
   run: async (session) => {
     const named = session.args[0] ?? session.get(cluster);
     const place = named === undefined ? undefined : session.place(session.args[0]);
-    const look = () => (place === undefined ? overview(session, session.get(namespace)) : one(session, place));
-    if (session.get(watch)) return watched(session, look);
-    const { data, text } = await look();
-    session.show(data, text);
+    await showOrWatch(session, () =>
+      place === undefined ? overview(session, session.get(namespace)) : one(session, place),
+    );
   },
 });

@@ -11,18 +11,18 @@ export type RebalancePlan = components['schemas']['RebalancePlan'];
 /** `sh-4fY2kQ81aZx0` as `2`, its place in the list. */
 export type Place = (shard: string) => string;
 
-const BAR = 20;
-
-function bar(done: number, all: number): string {
-  const full = all === 0 ? BAR : Math.floor((done * BAR) / all);
-  return `[${'#'.repeat(full)}${'.'.repeat(BAR - full)}] ${String(all === 0 ? 100 : Math.floor((done * 100) / all)).padStart(3)}%`;
+function bar(done: number, all: number, width: number): string {
+  const full = all === 0 ? width : Math.floor((done * width) / all);
+  return `[${'#'.repeat(full)}${'.'.repeat(width - full)}] ${String(all === 0 ? 100 : Math.floor((done * 100) / all)).padStart(3)}%`;
 }
 
-const rateOf = (rate: number | null): string => (rate === null ? '' : `, ${Math.round(rate)} slots/s`);
+const rateOf = (rate: number | null): string => (rate === null ? '' : `, ${Math.round(rate)}/s`);
 const leftOf = (left: number | null): string => (left === null || left === 0 ? '' : `, ${span(left)} left`);
 
-const progressOf = ({ slots, moved, rate, time_left }: Pick<Plan, 'slots' | 'moved' | 'rate' | 'time_left'>): string =>
-  `${bar(moved, slots)} ${moved} of ${counted(slots, 'slot')}${rateOf(rate)}${leftOf(time_left)}`;
+type Progress = Pick<Plan, 'slots' | 'moved' | 'rate' | 'time_left'>;
+
+const progressOf = ({ slots, moved, rate, time_left }: Progress): string =>
+  `${moved} of ${counted(slots, 'slot')}${rateOf(rate)}${leftOf(time_left)}`;
 
 function stateOf(move: Move): string {
   if (move.phase === 'failed') return `failed: ${move.message ?? ''}`;
@@ -33,22 +33,42 @@ function stateOf(move: Move): string {
   return `${move.paused ? 'paused, ' : ''}${what}${ending}${why}${waits}`;
 }
 
-/** A line for a plan, and one for each of its moves. */
-export function planLines(plan: Plan, place: Place): readonly string[] {
+/** What a plan is at, in one line. */
+export function planLine(plan: Plan): string {
   const failed = plan.failed === 0 ? '' : `, ${counted(plan.failed, 'move')} failed`;
-  return [
-    `${plan.what} ${plan.id}  ${progressOf(plan)}${failed}${plan.paused ? ', paused' : ''}`,
-    ...plan.moves.map((move) => moveLine(move, place)),
-  ].map(plain);
+  const paused = plan.paused ? ', paused' : '';
+  return plain(`${plan.what} ${plan.id}  ${bar(plan.moved, plan.slots, 20)}  ${progressOf(plan)}${failed}${paused}`);
 }
 
-const moveLine = (move: Move, place: Place): string =>
-  `  ${move.id}  ${move.range}  ${place(move.source)} -> ${place(move.target)}  ${progressOf(move)}  ${stateOf(move)}`;
+/** A line for a plan, and one for each of its moves: first what is on its way, then what has failed, then what waits. */
+export const planLines = (plan: Plan, place: Place): readonly string[] => [
+  planLine(plan),
+  ...moveLines(plan.moves, place),
+];
+
+function moveLines(moves: readonly Move[], place: Place): readonly string[] {
+  const columns = [
+    ({ id }: Move) => id,
+    ({ range }: Move) => range,
+    ({ source, target }: Move) => `${place(source)} -> ${place(target)}`,
+    ({ moved, slots }: Move) => bar(moved, slots, 10),
+    progressOf,
+  ];
+  const widths = columns.map((cell) => Math.max(0, ...moves.map((move) => cell(move).length)));
+  return moves
+    .toSorted((a, b) => turn(a) - turn(b))
+    .map((move) => {
+      const cells = columns.map((cell, i) => cell(move).padEnd(widths[i] ?? 0));
+      return plain(`  ${[...cells, stateOf(move)].join('  ')}`);
+    });
+}
+
+const turn = ({ phase }: Move): number => (phase === 'queued' ? 2 : phase === 'failed' ? 1 : 0);
 
 export function movesText({ plans, moves }: PlansAndMoves, place: Place): string {
   if (plans.length + moves.length === 0) return 'No slots are on their way.\n';
-  const lines = [...plans.flatMap((plan) => planLines(plan, place)), ...moves.map((move) => moveLine(move, place))];
-  return lines.map((line) => `${plain(line)}\n`).join('');
+  const lines = [...plans.flatMap((plan) => planLines(plan, place)), ...moveLines(moves, place)];
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 /** What would move, and how many slots each shard would have. */
