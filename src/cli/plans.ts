@@ -50,28 +50,31 @@ export interface Balancing {
   readonly version?: number | undefined;
   /** The command that goes on from where this one is ended. */
   readonly again?: string | undefined;
+  /** What is asked before anything moves. */
+  readonly question?: string | undefined;
 }
 
 /**
  * Brings the cluster into this balance, whatever a run of the same command has done of it before: plans that are under way
- * are waited for first. With `--dry-run` only shows what would move.
+ * are waited for first. With `--dry-run` only shows what would move. Resolves with whether the person was asked: not where
+ * nothing had to move.
  */
 export async function rebalance(
   session: Session,
   place: Place,
   balance: Balance,
-  { version, again }: Balancing,
-): Promise<void> {
+  { version, again, question = 'Move them?' }: Balancing,
+): Promise<boolean> {
   if (!session.get(planOnly)) await waitForOthers(session, place, again);
   const planned = await rehearsed(session, place, balance);
   const places = await placesIn(session, place);
   const nothing = planned.moves.length + planned.fills.length === 0;
   if (nothing || session.get(planOnly)) {
     session.show(planned, rebalanceText(planned, places));
-    return;
+    return false;
   }
   session.note(rebalanceText(planned, places).trimEnd());
-  await session.confirm('Move them?');
+  await session.confirm(question);
   const { query } = session.writing;
   const header = { 'If-Match': `"${version ?? planned.version}"` };
   const params = { path: place, query, header };
@@ -88,6 +91,7 @@ export async function rebalance(
         next: `Run the command again to go on; what happened: ${line('events', place)}`,
       });
   }
+  return true;
 }
 
 /** One that is paused would be waited for without end. */

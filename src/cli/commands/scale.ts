@@ -149,17 +149,18 @@ const into = command({
     // By its id: once it is deleted its place is another one's.
     const again = line(`scale in ${shard.id}${session.get(reset) ? ' --reset' : ''}`, place);
     const balance = balanceOf(session, cluster, [shard.id]);
-    await rebalance(session, place, balance, { version: session.get(ifVersion), again });
+    const nodesOf = counted(shard.nodes.length, 'node');
+    const fate = session.get(reset) ? 'LOSE ALL THEIR DATA' : 'keep their data';
+    // Asked once, before what takes long.
+    const question = `Move them, then delete shard ${shard.id}? Its ${nodesOf} ${fate}.`;
+    const asked = await rebalance(session, place, balance, { version: session.get(ifVersion), again, question });
     if (session.get(planOnly)) return;
     const now = findShard(await clusterAt(session, place), shard.id).shard;
     if (session.get(noWait) && now.slot_ranges !== null)
       throw new Failure('unknown', `shard ${shard.id} is not deleted before its slots have moved`, {
         next: `Run this once they have: ${again}`,
       });
-    const fate = session.get(reset) ? 'LOSE ALL THEIR DATA' : 'keep their data';
-    await session.confirm(
-      `Shard ${shard.id} is deleted; its ${counted(shard.nodes.length, 'node')} ${fate}. Continue?`,
-    );
+    if (!asked) await session.confirm(`Shard ${shard.id} is deleted; its ${nodesOf} ${fate}. Continue?`);
     const path = { ...place, shard: shard.id };
     const query = session.get(reset) ? { reset: true } : {};
     const data = await session.ask(session.api.DELETE(SHARD, { params: { path, query } }));
