@@ -71,7 +71,8 @@ function unfit(world: World, shard: Shard, node: Node, view: NodeView, wanted: W
     const lacks = floor - view.sequence;
     if (view.sequence < node.highest || view.sequence < view.highest)
       refusals.push(`below its own highest sequence ${Math.max(node.highest, view.highest)}`);
-    if (view.sequence === 0 && floor > 0) refusals.push(`empty, and its master had reached ${floor}`);
+    // A linked one was asked before the first writes: at a switchover it is swapped in only once it has all of them.
+    if (view.sequence === 0 && floor > 0 && !wanted.linked) refusals.push(`empty, and its master had reached ${floor}`);
     else if (!wanted.force && view.sequence < eligibleFrom)
       refusals.push(`${lacks} behind, of which ${floor - eligibleFrom} may be lost`);
     else if (wanted.unwitnessed && lacks > 0)
