@@ -159,6 +159,14 @@ test('killed: the connection ends, the next attempt is refused; the break is the
   assert.equal(watch.reason, 'connection refused');
 });
 
+test('what a server was started with is forgotten with its connection: the next process may have been given another', () => {
+  const watch = known();
+  answer(watch);
+  watch.learn({ rsid: true, process: { id: 7, startedAt: 1 } }, 1_000);
+  fail(watch, 'eof', 1_100, true);
+  assert.deepEqual([watch.rsid, watch.process], [null, null]);
+});
+
 test('hung: each question that is not answered counts, from the first one on', () => {
   const watch = known();
   answer(watch, { at: 1_000 });

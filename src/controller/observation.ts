@@ -267,6 +267,8 @@ export class NodeWatch implements NodeView {
     if (!ended) this.timeouts++;
     this.myId = null;
     this.process = null;
+    // A server reads it when it starts, and the next one may have been given another.
+    this.rsid = null;
     this.#unidentified = null;
     const detail = why.kind === 'other' ? `: ${why.code}` : '';
     // The end of a connection says nothing yet of the next one, which is tried at once.

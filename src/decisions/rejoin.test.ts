@@ -247,6 +247,12 @@ test('a link that was seen up before the attach was answered was the one to the 
   assert.equal(decideRejoins(seeing(seen, 'a', { linkUpAt: NOW - 600 })), undefined);
 });
 
+test('nobody is attached before its settings are known: a restart may have changed whether it compares histories', () => {
+  const seen = unread(old('1000 proof:1 says-master fenced:1000'));
+  assert.equal(way(seen, 'a'), 'attach within');
+  assert.equal(way(seeing(seen, 'a', { process: null, rsid: null }), 'a'), 'wait for its settings');
+});
+
 test('the breath says that it was beyond its limit when it was attached: the log decides, and without one it is away', () => {
   const seen = member('1100 proof:1 attaching:within attached:1003');
   assert.equal(decideRejoins(seen), undefined);

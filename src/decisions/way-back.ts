@@ -57,6 +57,8 @@ export function wayBack(world: World, shard: Shard, node: Node): Return {
   }
   if (view.askedAt < Math.max(world.now - READ_WITHIN, world.trustFrom)) return { kind: 'wait', for: 'a fresh answer' };
   if (view.myId === null) return { kind: 'wait', for: 'its id' };
+  // They come with its process: until then `rsid` says nothing of it.
+  if (view.process === null) return { kind: 'wait', for: 'its settings' };
   if (world.now < view.returnAfter) return { kind: 'wait', for: 'a pause after its last try' };
   if (view.sequence === 0) return { kind: 'attach', how: 'empty' };
   if (!identified(view, node)) {

@@ -130,7 +130,7 @@ export class CommandWatch {
     // Late, it is refused by the node's own order of versions.
     if (Number(machine.core?.cluster.topology.version ?? version) >= version) return;
     if (this.#isHeld(id)) this.#committed.break('the ends of a running move hear nothing', where);
-    this.#inItsOrder(id, version, where);
+    this.#inItsOrder(machine, id, text, version, where);
     this.moves.told(machine, id, where);
     this.#becomes(machine, id, text, where);
   }
@@ -147,8 +147,11 @@ export class CommandWatch {
     });
   }
 
-  /** A swap goes to the new master first, a restoration to the old one. */
-  #inItsOrder(id: string, version: number, where: string): void {
+  /**
+   * A swap goes to the new master first, a restoration to the old one. The failover elsewhere that ended the switchover
+   * waits for nobody: of the switchover's shard a restoration says nothing but what its new master knew before.
+   */
+  #inItsOrder(told: Machine, id: string, text: string, version: number, where: string): void {
     const { cluster } = this.#committed;
     const open = cluster?.operations.find(({ kind }) => kind === 'switchover');
     if (open === undefined || cluster?.version !== version) return;
@@ -156,6 +159,8 @@ export class CommandWatch {
     if (first === undefined || id === first || (open.phase === 'swapping' && id !== open.from)) return;
     const machine = this.#machineOf(first);
     if (machine?.state !== 'running' || this.#world.network.troubled) return;
+    const promotes = told.core?.isSlave === true && text.split('\n').some((one) => isMasterLine(one, id));
+    if (open.phase === 'restoring' && promotes) return;
     const carries = Number(machine.core?.cluster.topology.version) >= version && machine.core?.isSlave === false;
     if (!carries) this.#committed.break('a switchover tells its master first', `${where}, before ${machine.name}`);
   }
@@ -220,6 +225,10 @@ export class CommandWatch {
     this.moves.begins(machine, this.#machineOf(words[3] ?? ''), `${words[2]} at ${machine.name}`);
   }
 }
+
+/** `id host port role ...` */
+const isMasterLine = (line: string, id: string): boolean =>
+  line.split(' ')[3] === 'master' && line.startsWith(`${id} `);
 
 /** What it really is as a command is sent to it. */
 function stateOf(machine: Machine): string {
