@@ -114,6 +114,8 @@ class Bench {
   /** What a person would look at. */
   async #tell(): Promise<void> {
     console.log(summary(await this.cluster.status()));
+    for (const shard of this.#loads.keys())
+      console.log(`  shard ${shard}: ${JSON.stringify(await this.cluster.post(`/shards/${shard}/failover`, { dry_run: true }))}`);
     for (const event of (await this.cluster.events()).slice(-12))
       console.log(`  ${new Date(event.at).toISOString()} version ${event.version} ${event.kind}: ${event.message}`);
   }

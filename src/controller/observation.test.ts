@@ -292,6 +292,26 @@ test('what it had ten seconds ago is known from ten seconds on', () => {
   assert.equal(watch.aged, 2_000);
 });
 
+test('copied whole: what it was raised to is nothing that it had ten seconds ago', () => {
+  const watch = known();
+  for (let second = 1; second <= 5; second++) answer(watch, { at: second * 1_000, sequence: 1_000_000 });
+  watch.restart(50, 5_500);
+  answer(watch, { at: 5_501, sequence: 1_000_000 });
+  for (let second = 6; second <= 40; second++) {
+    answer(watch, { at: second * 1_000, sequence: second * 10 });
+    assert.ok(watch.aged <= second * 10, `${watch.aged} at ${second} s`);
+  }
+});
+
+test('a master has no link that is down: as a replica again it has lost it anew', () => {
+  const watch = known();
+  answer(watch, { at: 1_000, ...slave, link: 'down' });
+  answer(watch, { at: 2_000 });
+  assert.equal(watch.linkDownAt, null);
+  answer(watch, { at: 40_000, ...slave, link: 'down' });
+  assert.equal(watch.linkDownAt, 40_000);
+});
+
 test('asked ten times a second, it still remembers ten seconds', () => {
   const watch = known();
   for (let tenth = 10; tenth <= 300; tenth++) answer(watch, { at: tenth * 100, sequence: tenth * 10 });

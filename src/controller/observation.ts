@@ -190,7 +190,7 @@ export class NodeWatch implements NodeView {
     } else if (link === 'down' && this.linkDownAt === null) {
       this.linkDownAt = now;
       this.lostAt ??= now;
-    }
+    } else if (link === null) this.linkDownAt = null;
     const silence = record.secondsSinceIo < 0 ? null : record.secondsSinceIo;
     changed ||= (silence ?? 0) >= DETECTION.witnessSilence !== (this.silence ?? 0) >= DETECTION.witnessSilence;
     this.silence = silence;
@@ -199,7 +199,7 @@ export class NodeWatch implements NodeView {
       changed ||= record.sequence < this.highest;
       this.#numberAskedAt = record.askedAt;
       if (this.myId === this.id) this.#rank(record.sequence, now);
-      this.#remember(record.sequence, now);
+      if (record.askedAt >= this.#beganAt) this.#remember(record.sequence, now);
     }
     const migrating = jobLine(record.migrating);
     const importing = jobLine(record.importing);
@@ -339,6 +339,9 @@ export class NodeWatch implements NodeView {
     this.#departures = 0;
     this.highest = highest;
     this.fell = null;
+    // A number that was raised for a full copy would be asked of each candidate once this node is master.
+    this.aged = 0;
+    this.#ringAt.fill(Number.NEGATIVE_INFINITY);
     this.#beganAt = now;
   }
 }

@@ -108,6 +108,9 @@ export class Invariants implements Observer, Committed {
     this.#rests(before, after);
     this.#slots(before, after);
     this.#version(before, after);
+    for (const { master, floor, eligibleFrom } of after.shards)
+      if (eligibleFrom > floor)
+        this.break('nobody must have what the master never had', `${eligibleFrom} of ${floor} of ${master}`);
     if (before === undefined) return;
     for (const shard of after.shards) {
       this.#master(before, after, shard, values);

@@ -22,6 +22,9 @@ export interface SeenShard {
   readonly nodes: readonly SeenNode[];
   readonly slots: readonly SlotRange[];
   readonly lineage: readonly { readonly version: number; readonly master: string; readonly sequence: number }[];
+  readonly floor: number;
+  /** Whoever is to be promoted must have come so far. */
+  readonly eligibleFrom: number;
 }
 
 export interface SeenOperation {
@@ -129,6 +132,8 @@ export function readRecords(topologyRecord: string, stateRecord: string): SeenCl
             sequence: number(entry['sequence']),
           };
         }),
+        floor: number(own['floor']),
+        eligibleFrom: number(own['eligible_from']),
       };
     }),
     operations: list(state['operations']).map(operation),

@@ -154,6 +154,30 @@ export const copyScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'node-that-was-copied-whole-becomes-master-and-dies',
+    ...one,
+    async play(stage) {
+      const { old } = await partMaster(stage, 10);
+      stage.heal(old);
+      // So that it is asked while its number is raised.
+      stage.slowLink(stage.master(0), old, 300, 1_500);
+      await isBack(stage, 25_000);
+      let switched = await stage.failover(0);
+      for (let tries = 0; tries < 10 && switched.kind !== 'done'; tries++) {
+        await stage.sleep(500);
+        switched = await stage.failover(0);
+      }
+      stage.expect(switched.kind === 'done', `the switchover was ${JSON.stringify(switched)}`);
+      // By what it was seen at while its number was raised nobody could ever be promoted.
+      await stage.sleep(stage.between(7_000, 14_000));
+      await stage.settings({ max_lag_ms: 9_000 });
+      await stage.sleep(stage.between(100, 1_000));
+      stage.expect(stage.master(0) === old, 'it is not master any more');
+      stage.kill(old);
+      await failsOver(stage, 2_000, 'killed, after it had been copied whole');
+    },
+  },
+  {
     name: 'node-loses-power-while-it-is-copied',
     ...one,
     async play(stage) {
