@@ -115,7 +115,9 @@ class Bench {
   async #tell(): Promise<void> {
     console.log(summary(await this.cluster.status()));
     for (const shard of this.#loads.keys())
-      console.log(`  shard ${shard}: ${JSON.stringify(await this.cluster.post(`/shards/${shard}/failover`, { dry_run: true }))}`);
+      console.log(
+        `  shard ${shard}: ${JSON.stringify(await this.cluster.post(`/shards/${shard}/failover`, { dry_run: true }))}`,
+      );
     for (const event of (await this.cluster.events()).slice(-12))
       console.log(`  ${new Date(event.at).toISOString()} version ${event.version} ${event.kind}: ${event.message}`);
   }
