@@ -98,6 +98,7 @@ export class StageFaults extends StageView {
     const { leader, storeFaults } = this.world;
     const lostBefore = storeFaults.lostAnswerAt;
     let watched = this.watched(leader);
+    const had = new Map(this.replicas(index).map((replica) => [replica, replica.core?.database.sequence ?? 0]));
     this.kill(machine);
     if (image === undefined) this.wipe(machine);
     else {
@@ -116,7 +117,11 @@ export class StageFaults extends StageView {
       await this.sleep(100);
       watched &&= this.watched(leader);
       const next = heir();
-      if (next !== machine && next?.core?.isSlave === false) return;
+      if (next !== machine && next?.core?.isSlave === false) {
+        if (next.core.database.sequence >= (had.get(next) ?? 0)) return;
+        // It had copied the loss before it was told.
+        break;
+      }
       if (machine.life !== life) up += 100;
     }
     // A commit whose answer got lost is waited for, and nothing else is committed until then.
