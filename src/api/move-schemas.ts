@@ -9,6 +9,10 @@ const RANGE = { description: '"a-b" or "a"' };
 const progress = {
   slots: Type.Integer({ description: 'slots that are to move' }),
   moved: Type.Integer({ description: 'slots that have come to their target, exactly' }),
+  keys: nullable(
+    Type.Integer({ description: 'keys in these slots, estimated when they were asked for; null: not known' }),
+  ),
+  keys_moved: nullable(Type.Integer({ description: 'of these keys the ones that have moved, by the share of slots' })),
   rate: nullable(Type.Number({ description: 'slots a second, as the last pieces were copied; null: none was yet' })),
   time_left: nullable(Type.Number({ description: 'milliseconds at that rate; null: nobody can say' })),
 };
@@ -69,6 +73,7 @@ const RebalanceShape = Type.Object(
       Type.Object({
         range: Type.String(RANGE),
         slots: Type.Integer(),
+        keys: nullable(Type.Integer({ description: 'as its source estimates them; null: not known' })),
         source: Type.String(),
         target: Type.String(),
       }),

@@ -200,7 +200,12 @@ export function balancedOf({ version, shards }: Cluster): RebalanceView {
   return {
     version,
     slots: moves.reduce((sum, { range }) => sum + slotCount([range]), 0),
-    moves: moves.map(({ range, source, target }) => ({ ...words(range), source, target })),
+    moves: moves.map(({ range, source, target }) => ({
+      ...words(range),
+      keys: 10 * slotCount([range]),
+      source,
+      target,
+    })),
     fills: fills.map(({ range, target }) => ({ ...words(range), target })),
     shards: shards.map(({ id, slots }) => ({
       shard: id,

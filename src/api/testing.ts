@@ -366,7 +366,7 @@ export class FakePlane implements ControlPlane {
     return this.underWay;
   }
 
-  rebalancePlan(name: ClusterName, wanted: WantedBalance): RebalanceView {
+  async rebalancePlan(name: ClusterName, wanted: WantedBalance): Promise<RebalanceView> {
     this.asked.push({ what: 'rebalancePlan', options: { caller: TESTER }, more: [wanted] });
     return balancedOf(this.cluster(name).cluster);
   }

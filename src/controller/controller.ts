@@ -33,12 +33,13 @@ import { planFailover } from './failover-plan.ts';
 import { failOver } from './failover-request.ts';
 import { giveSlots } from './give-slots.ts';
 import { addNode, addShard, type JoiningNode, resetUnclaimed } from './joining.ts';
+import { type KeysPerSlot, keysPerSlot, NO_ESTIMATE } from './key-estimate.ts';
 import { Leadership } from './leadership.ts';
 import type { Log } from './log.ts';
 import { Lookout } from './lookout.ts';
 import { changeMoves } from './move-changes.ts';
 import type { MovePlane, MovesCommand } from './move-plane.ts';
-import { type MoveOptions, queueMoves, startPlan, type WantedPlan } from './move-planning.ts';
+import { type MoveOptions, type NewId, queueMoves, startPlan, type WantedPlan } from './move-planning.ts';
 import { planViews } from './move-views.ts';
 import type { Opinion, PeerQuestion, Peers } from './peers.ts';
 import { readmitEmpty } from './readmission.ts';
@@ -341,13 +342,19 @@ export class Controller implements ControlPlane {
     how: MoveOptions,
     options: WriteOptions,
   ): Promise<void> {
+    const perSlot = how.slotOnly === true ? NO_ESTIMATE : await this.#keysPerSlot(name);
     await this.#lead().change(name, options, (world) =>
-      queueMoves(world, target, ranges, how, options.caller.name, (kind) => this.#newId(kind)),
+      queueMoves(world, target, ranges, how, options.caller.name, (kind) => this.#newId(kind), perSlot),
     );
   }
 
-  rebalancePlan(name: ClusterName, wanted: WantedBalance): RebalanceView {
-    return balance(this.#supervisor(name).world(), wanted).view;
+  async rebalancePlan(name: ClusterName, wanted: WantedBalance): Promise<RebalanceView> {
+    const perSlot = await this.#keysPerSlot(name);
+    return balance(this.#supervisor(name).world(), wanted, perSlot).view;
+  }
+
+  #keysPerSlot(name: ClusterName): Promise<KeysPerSlot> {
+    return keysPerSlot(this.#runtime, this.#supervisor(name).world());
   }
 
   async rebalance(
@@ -357,16 +364,18 @@ export class Controller implements ControlPlane {
     options: WriteOptions,
   ): Promise<RebalanceView & { readonly plan: OperationId | null }> {
     const done: { view?: RebalanceView; plan: OperationId | null } = { plan: null };
+    const perSlot = await this.#keysPerSlot(name);
     const supervisor = await this.#lead().change(name, options, (world) => {
-      const { plan, view } = balance(world, wanted);
+      const { plan, view } = balance(world, wanted, perSlot);
       done.view = view;
       done.plan = null;
       if (view.moves.length + view.fills.length === 0) return { next: world.intended, events: [] };
-      return startPlan(world, plan, how, options.caller.name, (kind) => {
+      const newId: NewId = (kind) => {
         const id = this.#newId(kind);
         if (kind === 'pl' && view.moves.length > 0) done.plan = id;
         return id;
-      });
+      };
+      return startPlan(world, plan, how, options.caller.name, newId, perSlot);
     });
     const { view } = done;
     if (view === undefined) throw new Error(`the plan for ${name.cluster} was not computed`);

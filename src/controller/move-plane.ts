@@ -27,8 +27,8 @@ export interface MovePlane {
     how: MoveOptions,
     options: WriteOptions,
   ): Promise<void>;
-  /** What a rebalance would do now. Throws as it would. */
-  rebalancePlan(name: ClusterName, wanted: WantedBalance): RebalanceView;
+  /** What a rebalance would do now. Rejects as it would. */
+  rebalancePlan(name: ClusterName, wanted: WantedBalance): Promise<RebalanceView>;
   /** Computed anew at the commit, from what is committed then; `plan`: its id, null where nothing had to be copied. */
   rebalance(
     name: ClusterName,

@@ -156,3 +156,18 @@ test('a plan that cannot be carried out is refused, with the reason', () => {
     start(seen, { what: 'rebalance', moves: [], fills: [{ range: slots(1, 2), target: 's1' }] }),
   );
 });
+
+test('keys of a plan are the sum of what its sources said, and not told where one said nothing or none are moved', () => {
+  const said = (perSlot: ReadonlyMap<string, number>, options: MoveOptions = {}) => {
+    const ranges = [slots(5, 14), slots(11_000, 11_009)];
+    const { next } = queueMoves(world(THREE), { index: 1 }, ranges, options, 'ops', ids(), perSlot);
+    return [...movesOf(next).map(({ keys }) => keys), plansOf(next)[0]?.keys];
+  };
+  const both = new Map([
+    ['s0', 1.5],
+    ['s2', 20],
+  ]);
+  assert.deepEqual(said(both), [15, 200, 215]);
+  assert.deepEqual(said(new Map([['s0', 1.5]])), [15, null, null]);
+  assert.deepEqual(said(both, { slotOnly: true }), [null, null, null]);
+});

@@ -22,6 +22,7 @@ import {
 } from '../topology/slots.ts';
 import { findShard, refusePaused } from './changes.ts';
 import type { ShardRef } from './control-plane.ts';
+import { type KeysPerSlot, NO_ESTIMATE } from './key-estimate.ts';
 import { invalid, notFound, Refusal } from './refusal.ts';
 
 export interface MoveOptions {
@@ -73,6 +74,7 @@ export function queueMoves(
   options: MoveOptions,
   by: string,
   newId: NewId,
+  perSlot: KeysPerSlot = NO_ESTIMATE,
 ): Proposal {
   refusePaused(world);
   const { intended } = world;
@@ -99,7 +101,7 @@ export function queueMoves(
       );
   }
   moves.sort((a, b) => a.range.from - b.range.from);
-  return startPlan(world, { what: 'migrate', moves }, options, by, newId);
+  return startPlan(world, { what: 'migrate', moves }, options, by, newId, perSlot);
 }
 
 /** Slots that are on their way cannot be asked for again. */
@@ -110,7 +112,14 @@ function refuseOverlap(intended: Intended, range: SlotRange): void {
 }
 
 /** A plan and its moves are stored; nothing of it has begun. Slots of nobody have their owner from here on. */
-export function startPlan(world: World, wanted: WantedPlan, options: MoveOptions, by: string, newId: NewId): Proposal {
+export function startPlan(
+  world: World,
+  wanted: WantedPlan,
+  options: MoveOptions,
+  by: string,
+  newId: NewId,
+  perSlot: KeysPerSlot = NO_ESTIMATE,
+): Proposal {
   refusePaused(world);
   checkOptions(options);
   const { intended } = world;
@@ -120,7 +129,7 @@ export function startPlan(world: World, wanted: WantedPlan, options: MoveOptions
   for (const { range } of wanted.moves) refuseOverlap(intended, range);
   const cluster = filled(intended.cluster, fills);
   const id = newId('pl');
-  const moves = wanted.moves.map((move) => queued(world, move, id, options, by, newId));
+  const moves = wanted.moves.map((move) => queued(world, move, id, options, by, newId, perSlot));
   const plan: Plan = {
     kind: 'plan',
     id,
@@ -128,6 +137,7 @@ export function startPlan(world: World, wanted: WantedPlan, options: MoveOptions
     by,
     startedAt: world.wall,
     slots: moves.reduce((sum, { range }) => sum + slotCount([range]), 0),
+    keys: sumOf(moves.map(({ keys }) => keys)),
     moved: 0,
     paused: false,
     failed: 0,
@@ -178,6 +188,7 @@ function queued(
   options: MoveOptions,
   by: string,
   newId: NewId,
+  perSlot: KeysPerSlot,
 ): Move {
   return {
     kind: 'move',
@@ -194,6 +205,7 @@ function queued(
     slotsPerMove: options.slotsPerMove ?? null,
     size: null,
     pace: null,
+    keys: options.slotOnly === true ? null : keysIn(range, perSlot.get(source)),
     beganAt: null,
     failures: 0,
     tries: 0,
@@ -203,3 +215,10 @@ function queued(
     lastFailure: null,
   };
 }
+
+/** Keys in so many slots; null: nobody knows. */
+export const keysIn = (range: SlotRange, perSlot: number | undefined): number | null =>
+  perSlot === undefined ? null : Math.round(slotCount([range]) * perSlot);
+
+const sumOf = (counts: readonly (number | null)[]): number | null =>
+  counts.reduce((sum, count) => (sum === null || count === null ? null : sum + count), 0);

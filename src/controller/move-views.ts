@@ -13,6 +13,10 @@ export interface Progress {
   readonly slots: number;
   /** Slots that are their target's by the committed topology. */
   readonly moved: number;
+  /** Keys in all of these slots, estimated when they were asked for; null: not known. */
+  readonly keys: number | null;
+  /** Of these the ones that have moved, by the share of the slots. */
+  readonly keys_moved: number | null;
   /** Slots a second, as the last pieces were copied; null: none was yet. */
   readonly rate: number | null;
   /** Milliseconds until all is there at that rate; null: nobody can say. */
@@ -57,6 +61,9 @@ export interface PlanProgress extends Progress {
 
 const perSecond = ({ slots, ms }: Pace): number => (slots * 1_000) / ms;
 
+const shareOf = (keys: number | null, moved: number, slots: number): number | null =>
+  keys === null ? null : Math.round((keys * moved) / Math.max(1, slots));
+
 const timeFor = (slots: number, rate: number | null): Duration | null =>
   slots === 0 ? 0 : rate === null || rate === 0 ? null : Math.round((slots * 1_000) / rate);
 
@@ -92,6 +99,8 @@ function moveProgress(world: World, move: Move, waitsFor: string | undefined): M
     waiting_for: words(waitsFor ?? null),
     slots,
     moved,
+    keys: move.keys,
+    keys_moved: shareOf(move.keys, moved, slots),
     rate,
     time_left: left === null ? null : left - ahead,
   };
@@ -117,6 +126,8 @@ function planProgress(plan: Plan, moves: readonly MoveProgress[]): PlanProgress 
     moves,
     slots: plan.slots,
     moved: plan.moved,
+    keys: plan.keys,
+    keys_moved: shareOf(plan.keys, plan.moved, plan.slots),
     rate: rates.length === 0 ? null : rates.reduce((sum, { rate }) => sum + (rate ?? 0), 0),
     time_left: known.length < times.length ? null : Math.max(0, ...known),
   };

@@ -7,7 +7,8 @@ import type { ShardId } from '../topology/ids.ts';
 import { formatRange, slotCount } from '../topology/slots.ts';
 import { findShard } from './changes.ts';
 import type { ShardRef } from './control-plane.ts';
-import type { WantedPlan } from './move-planning.ts';
+import { type KeysPerSlot, NO_ESTIMATE } from './key-estimate.ts';
+import { keysIn, type WantedPlan } from './move-planning.ts';
 import { invalid, Refusal } from './refusal.ts';
 
 export interface WantedBalance {
@@ -25,6 +26,8 @@ export interface RebalanceView {
   readonly moves: readonly {
     readonly range: string;
     readonly slots: number;
+    /** As its source estimates them; null: not known. */
+    readonly keys: number | null;
     readonly source: ShardId;
     readonly target: ShardId;
   }[];
@@ -58,6 +61,7 @@ function weightsOf({ cluster }: Intended, wanted: WantedBalance): ReadonlyMap<Sh
 export function balance(
   world: World,
   wanted: WantedBalance,
+  perSlot: KeysPerSlot = NO_ESTIMATE,
 ): { readonly plan: WantedPlan; readonly view: RebalanceView } {
   const { intended } = world;
   const { cluster } = intended;
@@ -91,6 +95,7 @@ export function balance(
       moves: moves.map(({ range, source, target }) => ({
         range: formatRange(range),
         slots: slotCount([range]),
+        keys: keysIn(range, perSlot.get(source)),
         source,
         target,
       })),

@@ -97,6 +97,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
         slotsPerMove: fc.option(count),
         size: fc.option(count),
         pace: fc.option(fc.record({ slots: count, ms: count })),
+        keys: fc.option(count),
         beganAt: fc.option(count),
         failures: count,
         tries: count,

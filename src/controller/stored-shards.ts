@@ -131,6 +131,7 @@ export function movesOfGo(shards: readonly ReadShard[], cluster: Cluster, random
         tries: 1,
         size: null,
         pace: null,
+        keys: null,
         beganAt: null,
         ending: null,
         noted: null,

@@ -32,6 +32,7 @@ const common = (range: SlotRange) =>
     slotsPerMove: null,
     size: null,
     pace: null,
+    keys: null,
     beganAt: null,
     failures: 0,
     tries: 0,
@@ -66,6 +67,7 @@ export function moveOf(phase: keyof Phases, more: { readonly range?: SlotRange }
 
 export const planned = (more: Partial<Plan> = {}): Plan => ({
   kind: 'plan',
+  keys: null,
   id: 'pl',
   what: 'migrate',
   by: 'ops',

@@ -67,7 +67,7 @@ const sections: Readonly<Record<string, readonly [header: string, fields: (from:
   cpu: ['CPU', () => ['used_cpu_sys:0', 'used_cpu_user:0']],
   cluster: ['Cluster', ({ core }) => [`cluster_enabled:${core.settings.on('cluster-enabled') ? 1 : 0}`]],
   keyspace: ['Keyspace', (from) => (from.loading ? [] : keyspace(from))],
-  rocksdb: ['RocksDB', () => []],
+  rocksdb: ['RocksDB', ({ core, loading }) => (loading ? [] : [`estimate_keys[metadata]:${core.database.size}`])],
 };
 
 const sectionList = Object.entries(sections);

@@ -75,6 +75,8 @@ interface MoveRecord {
   readonly size: number | null;
   /** Of the last piece; null: none was copied yet, or nobody saw how long it took. */
   readonly pace: Pace | null;
+  /** Keys in all of its slots when it was asked for, as its source estimated them; null: not known. */
+  readonly keys: number | null;
   /** Milliseconds since 1970 at which its first piece began; null: none has. */
   readonly beganAt: number | null;
   /** Tries of the present piece that have failed. */
@@ -196,6 +198,7 @@ export const recordOf = (move: Move): MoveRecord => ({
   slotsPerMove: move.slotsPerMove,
   size: move.size,
   pace: move.pace,
+  keys: move.keys,
   beganAt: move.beganAt,
   failures: move.failures,
   tries: move.tries,

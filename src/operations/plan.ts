@@ -15,6 +15,8 @@ export interface Plan {
   readonly startedAt: number;
   /** All that it was to move. */
   readonly slots: number;
+  /** Keys in all of that when it was asked for, as the sources estimated them; null: not known of all. */
+  readonly keys: number | null;
   /** Slots that have come to their target, exactly. */
   readonly moved: number;
   /** No new piece of its moves is begun. */

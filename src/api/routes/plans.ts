@@ -68,7 +68,7 @@ export function planRoutes(api: Api, { plane }: ApiContext): void {
       refuseUnknown(body, RebalanceBody);
       const wanted = balanceOf(body);
       if (wantsDryRun(request)) {
-        const view = plane.rebalancePlan(params, wanted);
+        const view = await plane.rebalancePlan(params, wanted);
         reply.header('etag', `"${view.version}"`);
         return { data: { ...view, plan: null, dry_run: true } };
       }

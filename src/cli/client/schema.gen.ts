@@ -3547,6 +3547,8 @@ export interface components {
       slots: number;
       /** slots that have come to their target, exactly */
       moved: number;
+      keys: (number | null);
+      keys_moved: (number | null);
       rate: (number | null);
       time_left: (number | null);
     };
@@ -3762,6 +3764,8 @@ export interface components {
       slots: number;
       /** slots that have come to their target, exactly */
       moved: number;
+      keys: (number | null);
+      keys_moved: (number | null);
       rate: (number | null);
       time_left: (number | null);
     };
@@ -3818,6 +3822,7 @@ export interface components {
         /** "a-b" or "a" */
         range: string;
         slots: number;
+        keys: (number | null);
         source: string;
         target: string;
       }[];

@@ -26,6 +26,8 @@ const MOVE: MoveProgress = {
   waiting_for: null,
   slots: 100,
   moved: 40,
+  keys: 1_000,
+  keys_moved: 400,
   rate: 10,
   time_left: 6_000,
 };
@@ -38,6 +40,8 @@ const PLAN: PlanProgress = {
   failed: 0,
   slots: 200,
   moved: 140,
+  keys: null,
+  keys_moved: null,
   rate: 10,
   time_left: 6_000,
   moves: [MOVE],
@@ -49,7 +53,7 @@ async function moving(t: Parameters<typeof served>[0], changes: Parameters<typeo
     .cluster({ namespace: 'test-ns', cluster: 'test-cluster' })
     .cluster.shards.map(({ id }) => id);
   const move = { ...MOVE, source: source ?? '', target: target ?? '' };
-  const other = { ...move, id: 'mv-bbbbbbbbbbbb', range: '100-1999', moved: 0, rate: null };
+  const other = { ...move, id: 'mv-bbbbbbbbbbbb', range: '100-1999', moved: 0, keys_moved: 0, rate: null };
   const failed = { ...other, phase: 'failed', piece: null, message: 'slot is busy' } as const;
   there.plane.underWay = { plans: [{ ...PLAN, failed: 1, moves: [failed, move] }], moves: [] };
   return there;
@@ -61,8 +65,8 @@ test('what is on its way: a bar for each plan and move, rate and time left, and 
   assert.equal(code, 0);
   assert.deepEqual(out.split('\n'), [
     'rebalance pl-aaaaaaaaaaaa  [##############......]  70%  140 of 200 slots, 10/s, 6 s left, 1 move failed',
-    '  mv-aaaaaaaaaaaa  0-99      0 -> 1  [####......]  40%  40 of 100 slots, 10/s, 6 s left  migrating 40-59',
-    '  mv-bbbbbbbbbbbb  100-1999  0 -> 1  [..........]   0%  0 of 100 slots, 6 s left         failed: slot is busy',
+    '  mv-aaaaaaaaaaaa  0-99      0 -> 1  [####......]  40%  40 of 100 slots (about 400 of 1000 keys), 10/s, 6 s left  migrating 40-59',
+    '  mv-bbbbbbbbbbbb  100-1999  0 -> 1  [..........]   0%  0 of 100 slots (about 0 of 1000 keys), 6 s left           failed: slot is busy',
     '',
   ]);
   assert.equal((await kvctl(`moves test-cluster -n test-ns`)).out, out, 'the usual thing to ask of moves');
@@ -125,8 +129,8 @@ test('a rebalance: the plan, then what was stored, then how it ended', async (t)
   const shown = await kvctl(`rebalance cluster test-cluster -n test-ns --dry-run`);
   assert.deepEqual([shown.code, shown.err], [0, '']);
   const lines = tidy(shown.out).split('\n');
-  assert.match(lines[0] ?? '', /^SLOTS +COUNT +FROM +TO$/);
-  assert.match(lines[1] ?? '', / 100 +1 +0$/);
+  assert.match(lines[0] ?? '', /^SLOTS +COUNT +KEYS ABOUT +FROM +TO$/);
+  assert.match(lines[1] ?? '', / 100 +1000 +1 +0$/);
   assert.match(shown.out, /100 slots in 1 move, for version \d+\.\n$/);
   assert.ok(!plane.asked.some(({ what }) => what === 'rebalance'));
 

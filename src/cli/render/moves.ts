@@ -19,10 +19,13 @@ function bar(done: number, all: number, width: number): string {
 const rateOf = (rate: number | null): string => (rate === null ? '' : `, ${Math.round(rate)}/s`);
 const leftOf = (left: number | null): string => (left === null || left === 0 ? '' : `, ${span(left)} left`);
 
-type Progress = Pick<Plan, 'slots' | 'moved' | 'rate' | 'time_left'>;
+const keysOf = (keys: number | null, moved: number | null): string =>
+  keys === null || moved === null ? '' : ` (about ${moved} of ${counted(keys, 'key')})`;
 
-const progressOf = ({ slots, moved, rate, time_left }: Progress): string =>
-  `${moved} of ${counted(slots, 'slot')}${rateOf(rate)}${leftOf(time_left)}`;
+type Progress = Pick<Plan, 'slots' | 'moved' | 'keys' | 'keys_moved' | 'rate' | 'time_left'>;
+
+const progressOf = ({ slots, moved, keys, keys_moved, rate, time_left }: Progress): string =>
+  `${moved} of ${counted(slots, 'slot')}${keysOf(keys, keys_moved)}${rateOf(rate)}${leftOf(time_left)}`;
 
 function stateOf(move: Move): string {
   if (move.phase === 'failed') return `failed: ${move.message ?? ''}`;
@@ -75,9 +78,16 @@ export function movesText({ plans, moves }: PlansAndMoves, place: Place): string
 export function rebalanceText(planned: RebalancePlan, place: Place): string {
   const { moves, fills, shards, slots, version } = planned;
   if (moves.length + fills.length === 0) return `Nothing has to move: each shard has its share (version ${version}).\n`;
-  const columns: readonly Column<{ range: string; slots: number; source?: string; target: string }>[] = [
+  const columns: readonly Column<{
+    range: string;
+    slots: number;
+    keys?: number | null;
+    source?: string;
+    target: string;
+  }>[] = [
     { title: 'SLOTS', cell: ({ range }) => range },
     { title: 'COUNT', cell: (row) => row.slots, right: true },
+    { title: 'KEYS ABOUT', cell: ({ keys }) => keys ?? '', right: true },
     { title: 'FROM', cell: ({ source }) => (source === undefined ? 'nobody' : place(source)) },
     { title: 'TO', cell: ({ target }) => place(target) },
   ];

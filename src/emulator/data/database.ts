@@ -91,6 +91,10 @@ class EmulatedDatabase implements Database, Access {
     return this.#batch !== undefined;
   }
 
+  get size(): number {
+    return this.keyspace.size;
+  }
+
   get keyCounts(): KeyCounts {
     return this.counts;
   }

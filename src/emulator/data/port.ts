@@ -51,6 +51,8 @@ export interface Database {
   /** The names of all data commands, in lower case. */
   readonly commandNames: readonly string[];
   readonly keyCounts: KeyCounts;
+  /** Keys, expired ones included. */
+  readonly size: number;
   /**
    * Arity and slots are checked by the caller; argument and type errors are replies. Writes append to the log.
    * Blocking commands (flag `blocking`: BLPOP, XREAD BLOCK...) are tried once: nil or nil-array means they would wait.

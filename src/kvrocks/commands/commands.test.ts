@@ -10,6 +10,7 @@ import { clusterInfo } from './cluster-info.ts';
 import { clusterNodes } from './cluster-nodes.ts';
 import { configGet, nodeSettings } from './config-get.ts';
 import { configRewrite, configSet } from './config-set.ts';
+import { estimateKeys } from './estimate-keys.ts';
 import { flushAll } from './flush-all.ts';
 import { infoReplication } from './info-replication.ts';
 import { infoServer } from './info-server.ts';
@@ -56,6 +57,13 @@ test('VERSION: a bulk, -1 before any topology', () => {
   assert.equal(value(version(), '$1\r\n7\r\n'), 7);
   assert.equal(read(version(), '$1\r\nx\r\n').kind, 'garbled');
   assert.equal(errorKind(version(), `-${errorTexts.notACluster}\r\n`), 'not-a-cluster');
+});
+
+test('of INFO rocksdb only the estimate of keys of all types is read; a server without it is not taken to be empty', () => {
+  const read = (text: string) => estimateKeys().read([{ kind: 'bulk', text }]);
+  const said = read('# RocksDB\r\nestimate_keys[default]:7\r\nestimate_keys[metadata]:98468\r\n');
+  assert.deepEqual(said, { kind: 'reply', value: 98_468 });
+  assert.equal(read('# RocksDB\r\n').kind, 'garbled');
 });
 
 test('MYID: empty on a fresh node', () => {
@@ -359,6 +367,7 @@ test('whatever a node answers, no reader throws', () => {
     clusterNodes(),
     infoReplication(),
     infoServer(),
+    estimateKeys(),
     configGet(['port']),
     nodeSettings(),
     configSet('masterauth', new Secret('x')),
