@@ -147,6 +147,10 @@ const NodeStatusBody = Type.Object(
     answered_ago: nullable(Type.Number({ description: 'milliseconds since its last answer' })),
     in_sync: Type.Boolean({ description: 'it carries the committed topology, as it was read back' }),
     server_version: nullable(Type.String()),
+    process_id: nullable(Type.Integer({ description: 'of the process that answers now; null while that is not read' })),
+    started_at: nullable(
+      Type.Number({ description: 'milliseconds since 1970, to about a second: when that process began' }),
+    ),
     priority: Type.Integer({ description: 'among equally advanced replicas; 100 by default' }),
     no_failover: Type.Boolean({ description: 'never promoted unless an operator names it' }),
   },

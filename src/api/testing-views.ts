@@ -43,6 +43,8 @@ export function statusOf(cluster: Cluster, paused: ClusterStatus['paused']): Clu
         answered_ago: 400,
         in_sync: true,
         server_version: '2.14.0',
+        process_id: 1,
+        started_at: CREATED_AT * 1000,
         priority: node.priority,
         no_failover: node.noFailover,
       })),

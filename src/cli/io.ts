@@ -12,6 +12,8 @@ export interface Io {
   readonly errIsTerminal: boolean;
   /** Asks the person at the terminal; undefined where there is none. */
   readonly ask: ((question: string) => Promise<string>) | undefined;
+  /** Runs a command line by a shell, its output shown as it comes; resolves with its exit code. Ctrl-C does not reach it. */
+  readonly shell: (command: string) => Promise<number>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly fetch: typeof fetch;
   readonly clock: Clock;

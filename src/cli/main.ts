@@ -1,4 +1,6 @@
 /** kvctl at a real terminal. */
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import product from '../../package.json' with { type: 'json' };
 import { nodeRuntime } from '../runtime/node-runtime.ts';
@@ -15,6 +17,15 @@ async function ask(question: string): Promise<string> {
   } finally {
     lines.close();
   }
+}
+
+/** In a group of its own: a Ctrl-C is for kvctl, which ends after it. */
+function shell(command: string): Promise<number> {
+  const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 2, 2], detached: true });
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(127));
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+  });
 }
 
 /** Of a screen that does not tell. */
@@ -35,6 +46,7 @@ export function main(args: readonly string[]): Promise<number> {
     outIsTerminal: process.stdout.isTTY === true,
     errIsTerminal: process.stderr.isTTY === true,
     ask: process.stdin.isTTY === true && process.stderr.isTTY === true ? ask : undefined,
+    shell,
     env: process.env,
     fetch,
     clock,

@@ -8,6 +8,7 @@ import { failover } from './commands/failover.ts';
 import { get, list } from './commands/list.ts';
 import { migrate } from './commands/migrate.ts';
 import { move } from './commands/moves.ts';
+import { restarting } from './commands/restart.ts';
 import { salvage } from './commands/salvage.ts';
 import { drain, rebalancing, scale } from './commands/scale.ts';
 import { settings } from './commands/settings.ts';
@@ -29,6 +30,7 @@ const COMMANDS = [
   move,
   scale,
   drain,
+  restarting,
   failover,
   status,
   events,

@@ -4,6 +4,7 @@ import { Secret } from '../runtime/secret.ts';
 import { DEFAULT_HOST, parseHost } from './client/host.ts';
 import { usage } from './exit.ts';
 import type { Io } from './io.ts';
+import { parseDate } from './moments.ts';
 
 export interface Setting<T> {
   readonly option: Option;
@@ -289,4 +290,20 @@ export const last: Setting<number> = value({
   shownDefault: '50',
   otherwise: 50,
   parse: natural(0),
+});
+
+export const rolling = flag('--rolling', 'one node at a time');
+export const hook = optional(
+  '--hook <command>',
+  'restarts one node, run by a shell of this machine; {addr}, {host}, {port} and {id} say which',
+);
+export const since = value<number | undefined>({
+  flags: '--since <time>',
+  help: 'nodes that were started after it are over already; an earlier run says which to name',
+  otherwise: undefined,
+  parse: (text) => {
+    const at = parseDate(text);
+    if (at !== undefined) return at;
+    throw new InvalidArgumentError('Allowed: a time such as 2026-11-25T03:00:00Z; without a zone it is UTC.');
+  },
 });

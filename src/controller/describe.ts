@@ -55,6 +55,8 @@ function nodeStatus(
     answered_ago: answered,
     in_sync: inSync,
     server_version: watch?.serverVersion ?? null,
+    process_id: watch?.process?.id ?? null,
+    started_at: watch?.startedWall ?? null,
     priority: node.priority ?? NEW_NODE.priority,
     no_failover: node.noFailover ?? false,
   };

@@ -19,6 +19,8 @@ export interface Learned {
   readonly dangers?: NodeView['dangers'];
   readonly serverVersion?: string;
   readonly process?: ServerProcess;
+  /** Milliseconds since 1970, by our clock; null: it does not tell. */
+  readonly startedWall?: number | null;
   readonly migrateType?: NodeView['migrateType'];
   readonly passwordless?: boolean;
 }
@@ -89,6 +91,7 @@ export class NodeWatch implements NodeView {
   dangers: NodeView['dangers'] = [];
   serverVersion: string | null = null;
   process: ServerProcess | null = null;
+  startedWall: number | null = null;
   migrateType: NodeView['migrateType'] = null;
   passwordless: boolean | null = null;
   migrating: JobLine | null = null;
@@ -267,6 +270,7 @@ export class NodeWatch implements NodeView {
     if (!ended) this.timeouts++;
     this.myId = null;
     this.process = null;
+    this.startedWall = null;
     // A server reads it when it starts, and the next one may have been given another.
     this.rsid = null;
     this.#unidentified = null;
@@ -304,6 +308,7 @@ export class NodeWatch implements NodeView {
     if (learned.dangers !== undefined) this.dangers = learned.dangers;
     if (learned.serverVersion !== undefined) this.serverVersion = learned.serverVersion;
     if (learned.process !== undefined) this.process = learned.process;
+    if (learned.startedWall !== undefined) this.startedWall = learned.startedWall;
     if (learned.migrateType !== undefined) this.migrateType = learned.migrateType;
     if (learned.passwordless !== undefined) this.passwordless = learned.passwordless;
   }

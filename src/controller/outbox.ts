@@ -236,8 +236,12 @@ export class Outbox {
       line.connection.ask(nodeSettings()),
     ]);
     if (server.kind === 'reply') {
-      const { versionText, processId, startedAt } = server.value;
-      this.#on.learned({ serverVersion: versionText, process: { id: processId, startedAt: startedAt ?? 0 } });
+      const { versionText, processId, startedAt, upFor } = server.value;
+      this.#on.learned({
+        serverVersion: versionText,
+        process: { id: processId, startedAt: startedAt ?? 0 },
+        startedWall: upFor === undefined ? null : Math.floor(this.#runtime.clock.wall()) - upFor,
+      });
       if (isAtLeast(server.value.version, 2, 15) !== false) this.#pushTimeout = PUSH_TIMEOUT_FROM_2_15;
     }
     if (settings.kind === 'reply') {

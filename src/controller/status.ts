@@ -29,6 +29,10 @@ export interface NodeStatus {
   /** It carries the committed topology, as it was read back. */
   readonly in_sync: boolean;
   readonly server_version: string | null;
+  /** Of the process that answers now; null while that is not read. In a container it may be the same after a restart. */
+  readonly process_id: number | null;
+  /** Milliseconds since 1970, by the controller's clock and to about a second: when that process began. */
+  readonly started_at: number | null;
   /** Among equally advanced replicas the higher one is promoted; 100 by default. */
   readonly priority: number;
   /** Never promoted unless an operator names it. */

@@ -3694,6 +3694,8 @@ export interface components {
       /** it carries the committed topology, as it was read back */
       in_sync: boolean;
       server_version: (string | null);
+      process_id: (number | null);
+      started_at: (number | null);
       /** among equally advanced replicas; 100 by default */
       priority: number;
       /** never promoted unless an operator names it */

@@ -9,6 +9,8 @@ export interface InfoServer {
   readonly processId: number;
   /** By its own clock, in milliseconds since 1970, exact to a second; undefined before 2.12, which does not tell. */
   readonly startedAt: number | undefined;
+  /** Milliseconds that it has run, exact to a second; undefined where it does not tell. */
+  readonly upFor: number | undefined;
   /** False on a node that can never serve a cluster without a restart. */
   readonly clusterMode: boolean;
 }
@@ -37,7 +39,15 @@ export function parseInfoServer(text: string): Read<InfoServer> {
   const now = natural(fields.get('server_time_usec'));
   const up = natural(fields.get('uptime_in_seconds'));
   const startedAt = now === undefined || up === undefined ? undefined : Math.floor(now / 1000) - up * 1000;
-  return reply({ version: version ?? undefined, versionText, processId, startedAt, clusterMode: mode === 'cluster' });
+  const upFor = up === undefined ? undefined : up * 1000;
+  return reply({
+    version: version ?? undefined,
+    versionText,
+    processId,
+    startedAt,
+    upFor,
+    clusterMode: mode === 'cluster',
+  });
 }
 
 /** Whether a version is at least `major.minor`; undefined when it has no number. */

@@ -5,11 +5,11 @@ import { type Child, Hopeless, hasEnded, lastWords, program, run, until } from '
 
 let runs = 0;
 
-/** A command about this cluster, which is named by what follows it; the words are between spaces. */
-export function kvctl(controller: Controller, cluster: ClusterClient, line: string): Child {
+/** A command about this cluster, which is named by what follows it; the words are between spaces, `more` as they are. */
+export function kvctl(controller: Controller, cluster: ClusterClient, line: string, ...more: readonly string[]): Child {
   const [, , namespace = '', , name = ''] = cluster.path.split('/');
   const place = ['-H', `127.0.0.1:${controller.port}`, '-n', namespace, '-c', name];
-  return run(`kvctl-${++runs}`, process.execPath, [program('kvctl'), ...line.split(' '), ...place]);
+  return run(`kvctl-${++runs}`, process.execPath, [program('kvctl'), ...line.split(' '), ...more, ...place]);
 }
 
 /** What it wrote, once it has ended with this code. */
