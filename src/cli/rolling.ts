@@ -29,9 +29,9 @@ export type Step =
   | { readonly kind: 'done' };
 
 /** Processes begin at a moment that is known to about a second. */
-export const EXACT_TO = 2_000;
+const EXACT_TO = 2_000;
 
-export const isOver = (node: NodeStatus, over: Over): boolean =>
+const isOver = (node: NodeStatus, over: Over): boolean =>
   over.nodes.has(node.id) || (node.started_at !== null && node.started_at > over.since);
 
 /** Later than every process began that answers now: what begins after it is new. Undefined where none is known. */
