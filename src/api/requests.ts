@@ -3,7 +3,7 @@
  * document. `description` is the sentence that a refusal gives as what is allowed. Unknown members are ignored.
  */
 import { type Static, Type } from 'typebox';
-import { allowedFor, SETTINGS } from '../controller/settings-changes.ts';
+import { allowedFor, SETTINGS, type SettingName } from '../controller/settings-changes.ts';
 import {
   ADDRESS_TEXT,
   FLAG_TEXT,
@@ -283,7 +283,7 @@ export const PauseBody = Type.Object(
   { title: 'Pause', examples: [{ for: 600 }] },
 );
 
-const milliseconds = (name: 'tolerance_ms' | 'max_lag_ms' | 'no_witness_hold_ms') =>
+const number = (name: Exclude<SettingName, 'diverged'>) =>
   Type.Optional(
     Type.Union([Type.Integer({ minimum: SETTINGS[name].least, maximum: SETTINGS[name].most }), Type.Null()], {
       description: allowedFor(name),
@@ -293,14 +293,17 @@ const milliseconds = (name: 'tolerance_ms' | 'max_lag_ms' | 'no_witness_hold_ms'
 /** What is absent stays as it is. Members beyond these are refused: a misspelt one would change nothing in silence. */
 export const SettingsChangeBody = Type.Object(
   {
-    tolerance_ms: milliseconds('tolerance_ms'),
-    max_lag_ms: milliseconds('max_lag_ms'),
-    no_witness_hold_ms: milliseconds('no_witness_hold_ms'),
+    tolerance_ms: number('tolerance_ms'),
+    max_lag_ms: number('max_lag_ms'),
+    no_witness_hold_ms: number('no_witness_hold_ms'),
     diverged: Type.Optional(
       Type.Union([...SETTINGS.diverged.words.map((word) => Type.Literal(word)), Type.Null()], {
         description: allowedFor('diverged'),
       }),
     ),
+    concurrent_moves: number('concurrent_moves'),
+    migrate_speed: number('migrate_speed'),
+    migrate_rate_limit_mb: number('migrate_rate_limit_mb'),
     ...WriteMembers,
   },
   { title: 'SettingsChange', examples: [{ tolerance_ms: 5_000, max_lag_ms: null, diverged: 'fence' }] },

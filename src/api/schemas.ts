@@ -214,13 +214,13 @@ const StatusShape = Type.Object(
   { title: 'ClusterStatus' },
 );
 
-const value = Type.Union([Type.Integer(), Type.String()]);
+const value = Type.Union([Type.Integer(), Type.String(), Type.Null()]);
 const SettingShape = Type.Object(
   {
     value,
     default: value,
     set: Type.Boolean({ description: 'it was set for this cluster; `value` is the server’s default otherwise' }),
-    unit: nullable(Type.Literal('ms')),
+    unit: nullable(words('ms', 'moves', 'commands/s', 'MB/s')),
     about: Type.String({ description: 'what it does' }),
   },
   { title: 'Setting' },
@@ -232,6 +232,9 @@ export const SettingsBody = Type.Object(
     max_lag_ms: SettingShape,
     no_witness_hold_ms: SettingShape,
     diverged: SettingShape,
+    concurrent_moves: SettingShape,
+    migrate_speed: SettingShape,
+    migrate_rate_limit_mb: SettingShape,
   },
   { title: 'Settings' },
 );

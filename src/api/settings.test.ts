@@ -7,11 +7,13 @@ const SETTINGS = `${CLUSTER}/settings`;
 test('every setting with its value, its default, whether it was set, and what it does', async () => {
   const { ask } = await world();
   const { settings } = (await ask('GET', SETTINGS)).json.data;
-  assert.deepEqual(Object.keys(settings), ['tolerance_ms', 'max_lag_ms', 'no_witness_hold_ms', 'diverged']);
+  const names = ['tolerance_ms', 'max_lag_ms', 'no_witness_hold_ms', 'diverged'];
+  assert.deepEqual(Object.keys(settings), [...names, 'concurrent_moves', 'migrate_speed', 'migrate_rate_limit_mb']);
   const { about, ...tolerance } = settings.tolerance_ms;
   assert.deepEqual(tolerance, { value: 3_000, default: 3_000, set: false, unit: 'ms' });
   assert.match(about, /hangs/);
   assert.deepEqual([settings.diverged.value, settings.diverged.unit], ['resync', null]);
+  assert.deepEqual([settings.migrate_speed.value, settings.migrate_speed.unit], [null, 'commands/s']);
 });
 
 test('settings are changed one by one, and given back by null', async () => {
@@ -36,6 +38,9 @@ test('settings beyond their bounds, or of other names, are refused with what is 
     [{ tolerance_ms: 1_500.5 }, /^tolerance_ms: got 1500.5/],
     [{ max_lag_ms: -1 }, /^max_lag_ms: got -1; allowed: a whole number of milliseconds from 0 to 600000/],
     [{ no_witness_hold_ms: 4_999 }, /^no_witness_hold_ms: got 4999; .* from 5000 to 3600000/],
+    [{ concurrent_moves: 0 }, /^concurrent_moves: got 0; allowed: a whole number of moves from 1 to 16384; null gives/],
+    [{ migrate_speed: -1 }, /^migrate_speed: got -1; allowed: a whole number of commands\/s from 0 to 2147483647/],
+    [{ migrate_rate_limit_mb: 0 }, /^migrate_rate_limit_mb: got 0; .* from 1 to/],
     [{ diverged: 'copy' }, /^diverged: got "copy"; allowed: `resync` or `fence`; null gives/],
     [
       { tolerance: 5_000 },

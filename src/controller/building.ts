@@ -65,6 +65,7 @@ const intendedFor = (cluster: Cluster): Intended => ({
   operations: [],
   pause: null,
   settings: {},
+  tuned: [],
   nextEvent: 1,
   ending: false,
 });

@@ -7,7 +7,7 @@ import { JobRunner } from './job-runner.ts';
 
 const ID = 'a'.repeat(40);
 const ADDRESS = { host: '10.0.0.1', port: 6666 };
-const NONE: Jobs = { chases: [], migrates: [], resets: [], copies: [], held: [] };
+const NONE: Jobs = { chases: [], migrates: [], resets: [], tunes: [], copies: [], held: [] };
 
 function running() {
   const world = fakeWorld();
@@ -17,6 +17,7 @@ function running() {
     mayAct: () => holds,
     reached: () => {},
     migrated: (_, { kind }) => void happened.push(kind),
+    tuned: ({ name }, _, value) => void happened.push(`${name} ${value}`),
     reset: (_, how) => void happened.push(how),
   });
   const answer = async (bytes: string) => {

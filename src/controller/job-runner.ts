@@ -3,13 +3,17 @@
  * (`move-job.ts`), resetting. Asked for again it goes on with what it is doing; results come back as facts.
  */
 
-import type { Chase, Jobs, Migrate, Reset } from '../decisions/jobs.ts';
+import type { Chase, Jobs, Migrate, Reset, Tune } from '../decisions/jobs.ts';
+import { tuneKey } from '../decisions/tuning.ts';
 import type { Migration } from '../decisions/world.ts';
+import { configGet } from '../kvrocks/commands/config-get.ts';
+import { configSet } from '../kvrocks/commands/config-set.ts';
 import { flushAll } from '../kvrocks/commands/flush-all.ts';
 import { infoReplication } from '../kvrocks/commands/info-replication.ts';
 import { myId } from '../kvrocks/commands/my-id.ts';
 import { clusterReset } from '../kvrocks/commands/reset.ts';
 import { type Connection, openConnection } from '../kvrocks/connection.ts';
+import { natural } from '../kvrocks/info-text.ts';
 import type { Duration, Runtime } from '../runtime/runtime.ts';
 import type { Secret } from '../runtime/secret.ts';
 import type { Address } from '../topology/address.ts';
@@ -22,6 +26,8 @@ export interface JobHandlers {
   mayAct(): boolean;
   reached(operation: string, sequence: Sequence): void;
   migrated(operation: string, migration: Migration): void;
+  /** `of`: the key of the job; the value that the server has now, null where it has no such setting. */
+  tuned(tune: Tune, of: string, value: number | null): void;
   /** `how`: in words, for people. */
   reset(node: NodeId, how: string): void;
 }
@@ -57,6 +63,7 @@ export class JobRunner {
     // What an earlier try still waits for may never come.
     for (const [connection, key] of this.#migrating) if (!this.#wanted.has(key)) connection.close();
     for (const migrate of jobs.migrates) this.#once(migrateKey(migrate), () => this.#migrate(migrate));
+    for (const tune of jobs.tunes) this.#once(`tune ${tune.node} ${tune.name}`, () => this.#tune(tune));
     for (const reset of jobs.resets) this.#once(`reset ${reset.node}`, () => this.#reset(reset));
   }
 
@@ -122,6 +129,25 @@ export class JobRunner {
         if (wanted()) this.#on.migrated(job.operation, migration);
       },
     });
+  }
+
+  /** One at a time for a setting of a node: what is asked for meanwhile is asked for again. */
+  async #tune(tune: Tune): Promise<void> {
+    const { name, to, unless } = tune;
+    const value = await this.#with(tune.address, async (connection) => {
+      const id = await connection.ask(myId());
+      if (id.kind !== 'reply' || id.value !== tune.node) return undefined;
+      const asked = await connection.ask(configGet([name]));
+      if (asked.kind !== 'reply') return undefined;
+      const now = natural(asked.value.get(name));
+      if (now === undefined) return null;
+      if (to === null || now === to || (unless !== null && now !== unless)) return now;
+      if (!this.#on.mayAct()) return undefined;
+      const set = await connection.ask(configSet(name, `${to}`));
+      return set.kind === 'reply' ? to : undefined;
+    });
+    if (value === undefined) await this.#sleep(POLL * 5);
+    else if (!this.#closed) this.#on.tuned(tune, tuneKey(tune), value);
   }
 
   /** The node was told a text that fences it, and it was read back: nothing of what is done here can reach others. */

@@ -39,6 +39,10 @@ export class NodeWork {
       mayAct: () => context.mayAct(),
       reached: (operation, reached) => on.learned(operation, { reached }),
       migrated: (operation, migration) => on.learned(operation, { migration }),
+      tuned: ({ node, name }, of, value) => {
+        this.#found.speed(node, name, of, value, runtime.clock.now());
+        on.seen();
+      },
       reset: (node, how) => {
         this.#resets.set(node, how);
         on.seen();

@@ -147,8 +147,25 @@ const intended: fc.Arbitrary<Intended> = fc
     operations: fc.array(operation, { maxLength: 4 }),
     pause: fc.option(fc.record({ until: fc.option(count), by: word })),
     settings: fc.record(
-      { tolerance: count, maxLag: count, noWitnessHold: count, diverged: fc.constantFrom('resync', 'fence') },
+      {
+        tolerance: count,
+        maxLag: count,
+        noWitnessHold: count,
+        diverged: fc.constantFrom('resync', 'fence'),
+        concurrentMoves: fc.option(count),
+        migrateSpeed: fc.option(count),
+        migrateRateLimit: fc.option(count),
+      },
       { requiredKeys: [] },
+    ),
+    tuned: fc.array(
+      fc.record({
+        node: id,
+        name: fc.constantFrom('migrate-speed', 'migrate-batch-rate-limit-mb'),
+        was: count,
+        set: count,
+      }),
+      { maxLength: 3 },
     ),
     nextEvent: count,
     ending: fc.boolean(),

@@ -66,6 +66,7 @@ export function encode(intended: Intended): StoredCluster {
     operations: intended.operations,
     pause: intended.pause,
     settings: intended.settings,
+    ...(intended.tuned.length > 0 && { tuned: intended.tuned }),
     next_event: intended.nextEvent,
     ending: intended.ending,
   };
@@ -121,6 +122,7 @@ function decodeOrThrow(
     operations: [...operations, ...moves],
     pause: state?.pause ?? null,
     settings: state?.settings ?? {},
+    tuned: state?.tuned ?? [],
     nextEvent: state?.next_event ?? 1,
     ending: state?.ending ?? false,
   });

@@ -12,6 +12,9 @@ import { findShard } from './changes.ts';
 import type { ShardRef } from './control-plane.ts';
 import { invalid, notFound } from './refusal.ts';
 
+/** What the server takes. */
+const MOST = 2 ** 31 - 1;
+
 export const SETTINGS = {
   tolerance_ms: {
     key: 'tolerance',
@@ -42,6 +45,30 @@ export const SETTINGS = {
     about:
       'what becomes of a node that holds writes which its shard does not have: resync saves them and copies it whole, fence keeps it for an operator',
   },
+  concurrent_moves: {
+    key: 'concurrentMoves',
+    unit: 'moves',
+    least: 1,
+    most: 16_384,
+    about:
+      'how many pieces of slots are on their way at a time; each shard gives one and takes one at most in any case',
+  },
+  migrate_speed: {
+    key: 'migrateSpeed',
+    unit: 'commands/s',
+    least: 0,
+    most: MOST,
+    about:
+      'migrate-speed of the sources of moves, in force where they copy by redis-command; 0 for no limit. Each gets back what it had',
+  },
+  migrate_rate_limit_mb: {
+    key: 'migrateRateLimit',
+    unit: 'MB/s',
+    least: 1,
+    most: MOST,
+    about:
+      'migrate-batch-rate-limit-mb of the sources of moves, in force from the next piece on where they copy by raw-key-value. Each gets back what it had',
+  },
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -51,20 +78,21 @@ export const SETTING_NAMES: readonly SettingName[] = Object.keys(SETTINGS).filte
 /** What a setting may be, for people. */
 export function allowedFor(name: SettingName): string {
   const setting = SETTINGS[name];
-  const values =
-    setting.unit === null
-      ? setting.words.map((word) => `\`${word}\``).join(' or ')
-      : `a whole number of milliseconds from ${setting.least} to ${setting.most}`;
-  return `${values}; null gives the server’s default back`;
+  if (setting.unit === null) return `${setting.words.map((word) => `\`${word}\``).join(' or ')}; ${GIVES_BACK}`;
+  const what = setting.unit === 'ms' ? 'milliseconds' : setting.unit;
+  return `a whole number of ${what} from ${setting.least} to ${setting.most}; ${GIVES_BACK}`;
 }
 
+const GIVES_BACK = 'null gives the server’s default back';
+
 export interface SettingView {
-  readonly value: number | string;
+  /** Null: no limit of the controller's own. */
+  readonly value: number | string | null;
   /** What holds for clusters that have not set it. */
-  readonly default: number | string;
+  readonly default: number | string | null;
   /** It was set for this cluster. */
   readonly set: boolean;
-  readonly unit: 'ms' | null;
+  readonly unit: 'ms' | 'moves' | 'commands/s' | 'MB/s' | null;
   readonly about: string;
 }
 
@@ -81,6 +109,9 @@ export function settingsView(set: Partial<ClusterSettings>, otherwise: ClusterSe
     max_lag_ms: view('max_lag_ms'),
     no_witness_hold_ms: view('no_witness_hold_ms'),
     diverged: view('diverged'),
+    concurrent_moves: view('concurrent_moves'),
+    migrate_speed: view('migrate_speed'),
+    migrate_rate_limit_mb: view('migrate_rate_limit_mb'),
   };
 }
 
@@ -90,6 +121,9 @@ export interface SettingsChange {
   readonly max_lag_ms?: number | null | undefined;
   readonly no_witness_hold_ms?: number | null | undefined;
   readonly diverged?: ClusterSettings['diverged'] | null | undefined;
+  readonly concurrent_moves?: number | null | undefined;
+  readonly migrate_speed?: number | null | undefined;
+  readonly migrate_rate_limit_mb?: number | null | undefined;
 }
 
 const changed = (name: SettingName, to: number | string | null): string => {
@@ -110,6 +144,9 @@ export function changeSettings(world: World, change: SettingsChange, by: string)
   put('maxLag', change.max_lag_ms);
   put('noWitnessHold', change.no_witness_hold_ms);
   put('diverged', change.diverged);
+  put('concurrentMoves', change.concurrent_moves);
+  put('migrateSpeed', change.migrate_speed);
+  put('migrateRateLimit', change.migrate_rate_limit_mb);
   const news = asked.filter((name) => settings[SETTINGS[name].key] !== intended.settings[SETTINGS[name].key]);
   const message = news.map((name) => changed(name, change[name] ?? null)).join(', ');
   return {

@@ -5,6 +5,7 @@
 import type { Operation, Pause } from '../operations/intended.ts';
 import type { ClusterSettings } from '../operations/settings.ts';
 import type { Switchover } from '../operations/switchover.ts';
+import { SPEED_NAMES, type Tuned } from '../operations/tuning.ts';
 import type { Address } from '../topology/address.ts';
 import {
   type Attach,
@@ -55,6 +56,8 @@ export interface StoredState {
   readonly operations: readonly Operation[];
   readonly pause: Pause | null;
   readonly settings: Partial<ClusterSettings>;
+  /** Absent: none. */
+  readonly tuned?: readonly Tuned[];
   readonly next_event: number;
   readonly ending: boolean;
 }
@@ -124,11 +127,20 @@ function readSettings(value: unknown, what: string): Partial<ClusterSettings> {
     stored['diverged'] === undefined
       ? {}
       : { diverged: oneOf(stored['diverged'], ['resync', 'fence'], `${what}.diverged`) };
-  const concurrentMoves =
-    stored['concurrentMoves'] === undefined
-      ? {}
-      : { concurrentMoves: nullable(stored['concurrentMoves'], `${what}.concurrentMoves`, natural) };
-  return { ...Object.fromEntries(numbers), ...diverged, ...concurrentMoves };
+  const limits = (['concurrentMoves', 'migrateSpeed', 'migrateRateLimit'] as const).flatMap((name) =>
+    stored[name] === undefined ? [] : [[name, nullable(stored[name], `${what}.${name}`, natural)]],
+  );
+  return { ...Object.fromEntries([...numbers, ...limits]), ...diverged };
+}
+
+function readTuned(value: unknown, what: string): Tuned {
+  const tuned = object(value, what);
+  return {
+    node: text(tuned['node'], `${what}.node`),
+    name: oneOf(tuned['name'], SPEED_NAMES, `${what}.name`),
+    was: natural(tuned['was'], `${what}.was`),
+    set: natural(tuned['set'], `${what}.set`),
+  };
 }
 
 function readShard(value: unknown, what: string): ShardState {
@@ -213,6 +225,7 @@ export function readState(state: Record<string, unknown>): StoredState {
     operations: each(state['operations'], 'state.operations', readOperation),
     pause: nullable(state['pause'], 'state.pause', readPause),
     settings: readSettings(state['settings'] ?? {}, 'state.settings'),
+    tuned: each(state['tuned'] ?? [], 'state.tuned', readTuned),
     next_event: natural(state['next_event'], 'state.next_event'),
     ending: boolean(state['ending'], 'state.ending'),
   };

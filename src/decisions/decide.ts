@@ -25,6 +25,7 @@ import { decideExactPromotions, decideRejoins } from './rejoin.ts';
 import { carries, playsItsRole } from './seen.ts';
 import { decideSwitchover } from './switchovers.ts';
 import { tellingWakesAt, type Want, wants } from './telling.ts';
+import { decideTuning } from './tuning.ts';
 import { decideUnlinked, followsItsMaster } from './unlinked.ts';
 import { DETECTION, type Proposal, soonest, type World } from './world.ts';
 
@@ -52,7 +53,7 @@ export interface Decision {
 function settled(world: World): boolean {
   const { intended } = world;
   if (switchoverOf(intended) !== undefined || movesOf(intended).some(unfinished)) return false;
-  if (intended.cluster.leaving.length > 0) return false;
+  if (intended.cluster.leaving.length > 0 || intended.tuned.length > 0) return false;
   return intended.cluster.shards.every((shard) =>
     shard.nodes.every(
       (node) =>
@@ -87,6 +88,7 @@ export function decide(world: World, circumstances: Circumstances): Decision {
   const moves = decideMoves(world);
   const leaving = decideLeaving(world, circumstances.resetDone);
   const unlinked = decideUnlinked(world);
+  const tuning = decideTuning(world);
   const proposal =
     failovers.proposal ??
     decideLateCommits(world) ??
@@ -99,6 +101,7 @@ export function decide(world: World, circumstances: Circumstances): Decision {
     leaving.proposal ??
     decideDrift(world, circumstances.overwrite) ??
     unlinked.proposal ??
+    tuning.proposal ??
     damping.proposal ??
     floorIsDue(world, failovers.reports, circumstances.committedAt);
   return {
@@ -108,6 +111,7 @@ export function decide(world: World, circumstances: Circumstances): Decision {
       chases: switchover.chase === undefined ? moves.chases : [switchover.chase, ...moves.chases],
       migrates: moves.migrates,
       resets: leaving.resets,
+      tunes: tuning.tunes,
       ...(proposal === undefined ? copyJobs(world) : NO_COPY_JOBS),
     },
     reports: failovers.reports,

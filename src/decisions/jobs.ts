@@ -2,6 +2,7 @@
 
 import type { OperationId } from '../operations/intended.ts';
 import type { Noted } from '../operations/move.ts';
+import type { SpeedName } from '../operations/tuning.ts';
 import type { Instant } from '../runtime/runtime.ts';
 import type { Address } from '../topology/address.ts';
 import type { LineageEntry, ServerProcess } from '../topology/cluster.ts';
@@ -35,6 +36,22 @@ export interface Reset {
   readonly node: NodeId;
   readonly address: Address;
   readonly flush: boolean;
+}
+
+/**
+ * Asks a server for one of its settings and sets it; answers with the value that it has then, null where it has no such
+ * setting.
+ */
+export interface Tune {
+  readonly node: NodeId;
+  readonly address: Address;
+  readonly name: SpeedName;
+  /** Null: it is only asked. */
+  readonly to: number | null;
+  /** Where it is another value than this by now, it is left as it is; null: set whatever it is. */
+  readonly unless: number | null;
+  /** The process that is meant. */
+  readonly run: string;
 }
 
 export interface Party {
@@ -148,6 +165,10 @@ export interface Found {
   readonly answers: {
     readonly [K in keyof CopyAnswers]?: { readonly of: string; readonly answer: CopyAnswers[K]; readonly at: Instant };
   };
+  /** Settings of the server, each as the last job about it has left it. */
+  readonly speeds?: {
+    readonly [K in SpeedName]?: { readonly of: string; readonly value: number | null; readonly at: Instant };
+  };
   /** How far the job that runs now has come; for people. */
   readonly progress: { readonly kind: CopyJob['kind']; readonly done: number; readonly of: number } | null;
 }
@@ -175,6 +196,7 @@ export interface Jobs {
   readonly chases: readonly Chase[];
   readonly migrates: readonly Migrate[];
   readonly resets: readonly Reset[];
+  readonly tunes: readonly Tune[];
   readonly copies: readonly CopyJob[];
   /** Nodes whose connection stays open: what was read behind their fence is still needed. */
   readonly held: readonly NodeId[];

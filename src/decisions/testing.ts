@@ -16,6 +16,7 @@
  */
 import { type Intended, lookOf, type Operation, type Pause } from '../operations/intended.ts';
 import { type ClusterSettings, DEFAULT_SETTINGS } from '../operations/settings.ts';
+import type { Tuned } from '../operations/tuning.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
 import {
   type Attach,
@@ -56,6 +57,7 @@ export interface Sketch {
   readonly toldAgainAt?: Readonly<Record<string, number>>;
   readonly policy?: Partial<ClusterSettings>;
   readonly operations?: readonly Operation[];
+  readonly tuned?: readonly Tuned[];
   readonly pause?: Pause;
   readonly leaving?: readonly LeavingNode[];
   readonly ending?: boolean;
@@ -270,6 +272,7 @@ export function world(text: string, sketch: Sketch = {}): World {
     operations: sketch.operations ?? [],
     pause: sketch.pause ?? null,
     settings: {},
+    tuned: sketch.tuned ?? [],
     nextEvent: 1,
     ending: sketch.ending ?? false,
   };

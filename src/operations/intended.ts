@@ -10,6 +10,7 @@ import { type ActiveMove, isActive, type Move, takesPart } from './move.ts';
 import type { Plan } from './plan.ts';
 import type { ClusterSettings } from './settings.ts';
 import type { Switchover } from './switchover.ts';
+import type { Tuned } from './tuning.ts';
 
 export type Operation = Switchover | Move | Plan;
 export type OperationId = string;
@@ -26,6 +27,8 @@ export interface Intended {
   readonly pause: Pause | null;
   /** What was set for this cluster alone; the rest is as the process was started. */
   readonly settings: Partial<ClusterSettings>;
+  /** What servers of it get back once it is not needed any more. */
+  readonly tuned: readonly Tuned[];
   /** The id that the next event gets. */
   readonly nextEvent: number;
   /** Every node is leaving to be reset; once all are, the cluster is gone. */

@@ -15,6 +15,10 @@ export interface ClusterSettings {
   readonly diverged: 'resync' | 'fence';
   /** Pieces of slots that are on their way at a time; null: as many as there are pairs of shards without one. */
   readonly concurrentMoves: number | null;
+  /** Of the sources of moves: `migrate-speed`, commands a second by redis-command, 0 for no limit; null: as they are set. */
+  readonly migrateSpeed: number | null;
+  /** Of the sources of moves: `migrate-batch-rate-limit-mb`, MB a second by raw-key-value; null: as they are set. */
+  readonly migrateRateLimit: number | null;
 }
 
 export const DEFAULT_SETTINGS: ClusterSettings = {
@@ -23,4 +27,6 @@ export const DEFAULT_SETTINGS: ClusterSettings = {
   noWitnessHold: 15_000,
   diverged: 'resync',
   concurrentMoves: null,
+  migrateSpeed: null,
+  migrateRateLimit: null,
 };

@@ -56,6 +56,8 @@ export interface SeenCluster {
   readonly shards: readonly SeenShard[];
   readonly operations: readonly SeenOperation[];
   readonly leaving: readonly string[];
+  /** Servers' settings that are to be put back. */
+  readonly tuned: number;
   readonly paused: boolean;
   readonly ending: boolean;
 }
@@ -138,6 +140,7 @@ export function readRecords(topologyRecord: string, stateRecord: string): SeenCl
     }),
     operations: list(state['operations']).map(operation),
     leaving: list(state['leaving']).map((item) => text(bag(item)['id'])),
+    tuned: list(state['tuned']).length,
     paused: state['pause'] != null,
     ending: state['ending'] === true,
   };

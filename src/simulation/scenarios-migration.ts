@@ -203,6 +203,43 @@ export const migrationScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'migration-at-the-speed-of-the-cluster',
+    ...two,
+    conf: slowly,
+    async play(stage) {
+      const speeds = () => stage.world.machines.map((machine) => machine.core?.settings.get('migrate-speed') ?? 'gone');
+      const range = someSlots(stage, 0, 20, 20);
+      const source = stage.master(0);
+      const first = stage.chance(0.5);
+      if (first) await stage.settings({ migrate_speed: 500 });
+      await stage.plan([{ range, source: 0, target: 1 }]);
+      if (!first) {
+        await comesTo(stage, 'migrating');
+        await stage.settings({ migrate_speed: 500 });
+      }
+      // Stored, set, given up, put back, forgotten: a controller may die behind each of them.
+      await dyingController(stage, 10, async () => {
+        if (stage.chance(0.3)) await stage.settings({ migrate_speed: null });
+      });
+      if (stage.chance(0.3)) {
+        stage.kill(source);
+        await stage.sleep(stage.between(100, 3_000));
+        stage.start(source);
+      }
+      const moved = await stage.until(() => movesNow(stage).length === 0, 6_000);
+      if (moved !== undefined) {
+        const same = await stage.until(() => speeds().every((speed) => speed === '2'), 15_000);
+        stage.expect(same !== undefined, `speeds were not put back: ${speeds().join(' ')}`);
+      }
+      // Where it was given up, or its source was replaced, it may go on slowly.
+      for (const machine of stage.world.machines) if (machine.core !== undefined) await quicken(stage, machine);
+      await allMoved(stage, [[range, 1]], 30_000);
+      const back = await stage.until(() => stage.invariants.cluster?.tuned === 0, 15_000);
+      stage.expect(back !== undefined, `speeds were not put back: ${speeds().join(' ')}`);
+      stage.expect(!speeds().includes('500'), `speeds that nobody set: ${speeds().join(' ')}`);
+    },
+  },
+  {
     name: 'migration-with-unequal-passwords',
     ...two,
     planned: true,

@@ -3936,11 +3936,11 @@ export interface components {
       next: (number | null);
     };
     Setting: {
-      value: (number | string);
-      default: (number | string);
+      value: (number | string | null);
+      default: (number | string | null);
       /** it was set for this cluster; `value` is the server’s default otherwise */
       set: boolean;
-      unit: ("ms" | null);
+      unit: (("ms" | "moves" | "commands/s" | "MB/s") | null);
       /** what it does */
       about: string;
     };
@@ -3949,6 +3949,9 @@ export interface components {
       max_lag_ms: components['schemas']["Setting"];
       no_witness_hold_ms: components['schemas']["Setting"];
       diverged: components['schemas']["Setting"];
+      concurrent_moves: components['schemas']["Setting"];
+      migrate_speed: components['schemas']["Setting"];
+      migrate_rate_limit_mb: components['schemas']["Setting"];
     };
     SettingsChange: {
       /** a whole number of milliseconds from 1000 to 600000; null gives the server’s default back */
@@ -3959,6 +3962,12 @@ export interface components {
       no_witness_hold_ms?: (number | null) | undefined;
       /** `resync` or `fence`; null gives the server’s default back */
       diverged?: ("resync" | "fence" | null) | undefined;
+      /** a whole number of moves from 1 to 16384; null gives the server’s default back */
+      concurrent_moves?: (number | null) | undefined;
+      /** a whole number of commands/s from 0 to 2147483647; null gives the server’s default back */
+      migrate_speed?: (number | null) | undefined;
+      /** a whole number of MB/s from 1 to 2147483647; null gives the server’s default back */
+      migrate_rate_limit_mb?: (number | null) | undefined;
       /** true or false, also as a string */
       force?: (boolean | "true" | "false") | undefined;
       /** seconds from 0 to 600 to wait for the nodes after the commit; 2 by default */

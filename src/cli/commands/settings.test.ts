@@ -12,7 +12,8 @@ test('settings are shown without a word for it, with their defaults', async (t) 
   assert.equal(title, 'settings of cluster test-cluster of namespace test-ns');
   assert.match(head ?? '', /^SETTING +VALUE +DEFAULT +SET HERE +WHAT IT IS$/);
   assert.match(first ?? '', /^tolerance +3s +3s +no +how long a master that hangs/);
-  assert.equal(rest.filter((line) => line !== '').length, 3);
+  assert.equal(rest.filter((line) => line !== '').length, 6);
+  assert.match(shown.out, /^migrate_speed +- +- +no +migrate-speed of the sources of moves/m);
   for (const line of [
     `settings show ${IN}`,
     'settings test-cluster -n test-ns',
@@ -33,6 +34,12 @@ test('settings are set as people write durations, and given back', async (t) => 
   assert.match(set.out, /no_witness_hold +7500ms +15s +yes/);
   await kvctl(`settings set tolerance_ms=2000 ${IN}`);
   assert.deepEqual(plane.asked.at(-1)?.more, [{ tolerance_ms: 2_000 }]);
+  await kvctl(`settings set concurrent_moves=2 migrate-speed=0 migrate_rate_limit=8 ${IN}`);
+  assert.deepEqual(plane.asked.at(-1)?.more, [{ concurrent_moves: 2, migrate_speed: 0, migrate_rate_limit_mb: 8 }]);
+  assert.match(
+    (await kvctl(`settings set migrate_speed=fast ${IN}`)).err,
+    /migrate_speed: got "fast"; allowed: a whole/,
+  );
   const unset = await kvctl(`settings unset tolerance diverged ${IN}`);
   assert.deepEqual(plane.asked.at(-1)?.more, [{ tolerance_ms: null, diverged: null }]);
   assert.match(unset.out, /tolerance +3s +3s +no/);

@@ -16,6 +16,9 @@ const NAMES = {
   max_lag: 'max_lag_ms',
   no_witness_hold: 'no_witness_hold_ms',
   diverged: 'diverged',
+  concurrent_moves: 'concurrent_moves',
+  migrate_speed: 'migrate_speed',
+  migrate_rate_limit: 'migrate_rate_limit_mb',
 } as const satisfies Record<string, keyof Settings>;
 type Name = keyof typeof NAMES;
 const isName = (text: string): text is Name => Object.hasOwn(NAMES, text);
@@ -23,7 +26,11 @@ const ALLOWED = Object.keys(NAMES).join(', ');
 
 /** Also as the API and as flags spell it: `tolerance_ms`, `max-lag`. */
 function nameOf(text: string): Name {
-  const name = text.trim().toLowerCase().replaceAll('-', '_').replace(/_ms$/, '');
+  const name = text
+    .trim()
+    .toLowerCase()
+    .replaceAll('-', '_')
+    .replace(/_(ms|mb)$/, '');
   if (isName(name)) return name;
   throw usage(`there is no setting "${text}"; allowed: ${ALLOWED}`);
 }
@@ -43,14 +50,26 @@ function read(word: string): Change {
   const [, name = '', text = ''] = /^([^=]*)=(.*)$/.exec(word) ?? [];
   if (name === '') throw usage(`got "${word}"; allowed: a setting and its value, such as tolerance=5s`);
   const known = nameOf(name);
-  if (known !== 'diverged') return { [NAMES[known]]: milliseconds(name, text) };
-  if (text === 'resync' || text === 'fence') return { diverged: text };
-  throw usage(`diverged: got "${text}"; allowed: resync, fence`);
+  switch (known) {
+    case 'diverged':
+      if (text === 'resync' || text === 'fence') return { diverged: text };
+      throw usage(`diverged: got "${text}"; allowed: resync, fence`);
+    case 'concurrent_moves':
+    case 'migrate_speed':
+    case 'migrate_rate_limit':
+      if (/^[0-9]{1,10}$/.test(text)) return { [NAMES[known]]: Number(text) };
+      throw usage(`${known}: got "${text}"; allowed: a whole number`);
+    case 'tolerance':
+    case 'max_lag':
+    case 'no_witness_hold':
+      return { [NAMES[known]]: milliseconds(name, text) };
+  }
 }
 
 /** As `settings set` takes it. */
-function valueText(value: number | string, unit: 'ms' | null): string {
-  if (unit === null || typeof value === 'string') return `${value}`;
+function valueText(value: Settings[keyof Settings]['value'], unit: Settings[keyof Settings]['unit']): string {
+  if (value === null) return '-';
+  if (unit !== 'ms' || typeof value === 'string') return `${value}`;
   return value % 1000 === 0 ? `${value / 1000}s` : `${value}ms`;
 }
 
@@ -59,7 +78,7 @@ type Row = readonly [string, Settings[keyof Settings]];
 function settingsText(place: Place, settings: Settings): string {
   const rows = table<Row>(
     [
-      { title: 'SETTING', cell: ([name]) => name.replace(/_ms$/, '') },
+      { title: 'SETTING', cell: ([name]) => name.replace(/_(ms|mb)$/, '') },
       { title: 'VALUE', cell: ([, { value, unit }]) => valueText(value, unit) },
       { title: 'DEFAULT', cell: ([, setting]) => valueText(setting.default, setting.unit) },
       { title: 'SET HERE', cell: ([, { set }]) => (set ? 'yes' : 'no') },
