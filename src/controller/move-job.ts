@@ -13,9 +13,11 @@ import { migrateAndWait } from '../kvrocks/commands/migrate.ts';
 import { myId } from '../kvrocks/commands/my-id.ts';
 import { readKeyOfSlot } from '../kvrocks/commands/read-key.ts';
 import type { Connection } from '../kvrocks/connection.ts';
+import type { Outcome } from '../kvrocks/question.ts';
 import type { Duration } from '../runtime/runtime.ts';
 import type { Address } from '../topology/address.ts';
 import type { NodeId, Sequence } from '../topology/ids.ts';
+import { outcomeWords } from './outcome-words.ts';
 
 export interface MoveJobContext {
   sleep(delay: Duration): Promise<void>;
@@ -56,10 +58,11 @@ async function send(job: Migrate, context: MoveJobContext): Promise<Sent> {
   return context.with(job.source.address, async (connection): Promise<Sent> => {
     const [id, there] = await Promise.all([connection.ask(myId()), whoIs(job.target.address, context)]);
     // The intent is stored for these very nodes; another one at an address must not carry it out.
-    if (id.kind !== 'reply' || id.value !== job.source.id)
-      return { kind: 'not-sent', why: 'the source did not answer as itself' };
+    const source = notItself(id, job.source.id);
+    if (source !== undefined) return { kind: 'not-sent', why: `the source: ${source}` };
     // A source whose target is in a black hole waits for more than two minutes, and nothing can end that.
-    if (there !== job.target.id) return { kind: 'not-sent', why: 'the target did not answer as itself' };
+    const target = notItself(there, job.target.id);
+    if (target !== undefined) return { kind: 'not-sent', why: `the target: ${target}` };
     // Its record may have gone back to the queue while the nodes were asked.
     if (!context.wanted() || !context.mayAct()) return { kind: 'not-sent', why: 'it was taken back' };
     const answer = await connection.ask(migrateAndWait(span, job.target.id), MIGRATE_TIMEOUT);
@@ -134,9 +137,15 @@ function lineOf(job: MigratingJob | ImportingJob | undefined): JobLine | null {
   return { range: first < 0 ? null : { from: first, to: last }, state: job.state === 'unknown' ? 'none' : job.state };
 }
 
-async function whoIs(address: Address, context: MoveJobContext): Promise<NodeId | undefined> {
-  const answer = await context.with(address, (connection) => connection.ask(myId()));
-  return answer.kind === 'reply' ? answer.value : undefined;
+const whoIs = (address: Address, context: MoveJobContext): Promise<Outcome<NodeId>> =>
+  context.with(address, (connection) => connection.ask(myId()));
+
+/** Why it is not asked to move anything; undefined: it answers as the node that is meant. */
+function notItself(answer: Outcome<NodeId>, id: NodeId): string | undefined {
+  if (answer.kind !== 'reply') return outcomeWords(answer);
+  return answer.value === id
+    ? undefined
+    : `${answer.value === '' ? 'a node without an id' : answer.value} answers there`;
 }
 
 async function sequenceOf(address: Address, context: MoveJobContext): Promise<Sequence | null> {

@@ -32,7 +32,9 @@ export type Fault =
   /** What passes comes later, in milliseconds. */
   | { readonly delay: number }
   /** What is asked is judged, command by command; for controllers only. */
-  | { readonly judge: Judge };
+  | { readonly judge: Judge }
+  /** Once something like this was asked, and has reached the node, nothing comes back, and then the connection ends. */
+  | { readonly unheard: RegExp };
 
 interface Rule {
   readonly whom: Whom;
@@ -115,6 +117,10 @@ export class FaultProxy {
     }
     const link = new Link(peer, socket, this.inner, (fault) => this.#has(peer, fault), {
       delay: () => this.#delay(peer),
+      unheard: (text) =>
+        this.#rules.some(({ fault, whom }) => {
+          return typeof fault === 'object' && 'unheard' in fault && whom(peer) && fault.unheard.test(text);
+        }),
       judge: (words) => this.#judges(peer).reduce<ReturnType<Judge>>((said, judge) => said ?? judge(words), undefined),
     });
     this.#links.add(link);
@@ -170,8 +176,12 @@ export class FaultProxy {
   }
 }
 
+/** Milliseconds in which the node gets what was asked of it. */
+const REACHES = 200;
+
 interface Manner {
   readonly delay: () => number;
+  readonly unheard: (text: string) => boolean;
   readonly judge: Judge;
 }
 
@@ -183,6 +193,8 @@ class Link {
   readonly #held: () => boolean;
   /** The node's end is gone. */
   #over = false;
+  /** Its answers get lost. */
+  #unheard = false;
 
   constructor(peer: Peer, outer: Socket, port: number, has: (fault: Fault) => boolean, manner: Manner) {
     this.peer = peer;
@@ -191,13 +203,19 @@ class Link {
     const inner = this.#inner;
     inner.on('error', () => outer.resetAndDestroy());
     // Who is cut off from a node does not learn of its end either.
-    this.#held = () => has('hole') || has('hold-out');
+    this.#held = () => has('hole') || has('hold-out') || this.#unheard;
     inner.on('close', () => {
       this.#over = true;
       if (!this.#held()) outer.end();
     });
     outer.on('close', () => inner.destroy());
-    const toNode = (bytes: Buffer) => inner.write(bytes);
+    const toNode = (bytes: Buffer) => {
+      if (!this.#unheard && manner.unheard(bytes.toString('latin1'))) {
+        this.#unheard = true;
+        void sleep(REACHES).then(() => this.end());
+      }
+      inner.write(bytes);
+    };
     const toPeer = (bytes: Buffer) => outer.write(bytes);
     const talk = peer.kind === 'controller' ? new Conversation(manner.judge, toNode, toPeer) : undefined;
     this.#flows = [
