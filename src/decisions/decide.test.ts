@@ -94,3 +94,8 @@ test('the other end of a move whose source or target is a suspect is asked close
   const seen = world('a master 9 dead | b replica 9 linked / c master 9 | d replica 9', { operations: [move] });
   assert.deepEqual(paced(seen), { a: PACE.close, b: PACE.close, c: PACE.close });
 });
+
+test('a master inside a SETNODES is asked closely: what hangs there may be replaced as soon as its grace has passed', () => {
+  const seen = seeing(world('a master 9 | b replica 9'), 'a', { state: 'busy', busySince: NOW - 500 });
+  assert.deepEqual(paced(seen), { a: PACE.close });
+});

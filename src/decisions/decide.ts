@@ -175,6 +175,8 @@ export function paces(world: World, reports: readonly ShardReport[]): ReadonlyMa
         nodes.set(node.id, PACE.close);
       else if (late && up) nodes.set(node.id, PACE.waiting);
     }
+    // What hangs while it is told something is in its grace: as soon as that has passed its silence counts.
+    if (world.view(shard.master)?.state === 'busy') nodes.set(shard.master, PACE.close);
     // What it took over decides whose the slots are that were on their way from a dead master.
     const replaced = world.lateCommit(shard.id)?.before.master;
     if (replaced !== undefined) nodes.set(replaced, PACE.close);
