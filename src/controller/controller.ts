@@ -26,6 +26,7 @@ import {
   type WriteOptions,
 } from './control-plane.ts';
 import { COPY_BOUNDS, type CopyBounds } from './copy-jobs.ts';
+import { NO_ESTIMATE, type SlotSizes, slotSizes } from './data-estimate.ts';
 import { describe, moveViews } from './describe.ts';
 import type { ClusterEvent } from './events.ts';
 import type { Evidence } from './evidence-record.ts';
@@ -33,7 +34,6 @@ import { planFailover } from './failover-plan.ts';
 import { failOver } from './failover-request.ts';
 import { giveSlots } from './give-slots.ts';
 import { addNode, addShard, type JoiningNode, resetUnclaimed } from './joining.ts';
-import { type KeysPerSlot, keysPerSlot, NO_ESTIMATE } from './key-estimate.ts';
 import { Leadership } from './leadership.ts';
 import type { Log } from './log.ts';
 import { Lookout } from './lookout.ts';
@@ -342,19 +342,19 @@ export class Controller implements ControlPlane {
     how: MoveOptions,
     options: WriteOptions,
   ): Promise<void> {
-    const perSlot = how.slotOnly === true ? NO_ESTIMATE : await this.#keysPerSlot(name);
+    const perSlot = how.slotOnly === true ? NO_ESTIMATE : await this.#slotSizes(name);
     await this.#lead().change(name, options, (world) =>
       queueMoves(world, target, ranges, how, options.caller.name, (kind) => this.#newId(kind), perSlot),
     );
   }
 
   async rebalancePlan(name: ClusterName, wanted: WantedBalance): Promise<RebalanceView> {
-    const perSlot = await this.#keysPerSlot(name);
+    const perSlot = await this.#slotSizes(name);
     return balance(this.#supervisor(name).world(), wanted, perSlot).view;
   }
 
-  #keysPerSlot(name: ClusterName): Promise<KeysPerSlot> {
-    return keysPerSlot(this.#runtime, this.#supervisor(name).world());
+  #slotSizes(name: ClusterName): Promise<SlotSizes> {
+    return slotSizes(this.#runtime, this.#supervisor(name).world());
   }
 
   async rebalance(
@@ -364,7 +364,7 @@ export class Controller implements ControlPlane {
     options: WriteOptions,
   ): Promise<RebalanceView & { readonly plan: OperationId | null }> {
     const done: { view?: RebalanceView; plan: OperationId | null } = { plan: null };
-    const perSlot = await this.#keysPerSlot(name);
+    const perSlot = await this.#slotSizes(name);
     const supervisor = await this.#lead().change(name, options, (world) => {
       const { plan, view } = balance(world, wanted, perSlot);
       done.view = view;

@@ -7,6 +7,7 @@ import type { Proposal, World } from '../decisions/world.ts';
 import { movesOf } from '../operations/intended.ts';
 import { plansOf } from '../operations/plan.ts';
 import { NO_SLOTS, slotCount } from '../topology/slots.ts';
+import type { SlotSizes } from './data-estimate.ts';
 import { type MoveOptions, queueMoves, startPlan, type WantedPlan } from './move-planning.ts';
 import { refused } from './testing-refusals.ts';
 
@@ -158,16 +159,16 @@ test('a plan that cannot be carried out is refused, with the reason', () => {
 });
 
 test('keys of a plan are the sum of what its sources said, and not told where one said nothing or none are moved', () => {
-  const said = (perSlot: ReadonlyMap<string, number>, options: MoveOptions = {}) => {
+  const said = (perSlot: SlotSizes, options: MoveOptions = {}) => {
     const ranges = [slots(5, 14), slots(11_000, 11_009)];
     const { next } = queueMoves(world(THREE), { index: 1 }, ranges, options, 'ops', ids(), perSlot);
     return [...movesOf(next).map(({ keys }) => keys), plansOf(next)[0]?.keys];
   };
   const both = new Map([
-    ['s0', 1.5],
-    ['s2', 20],
+    ['s0', { keys: 1.5, bytes: null }],
+    ['s2', { keys: 20, bytes: null }],
   ]);
   assert.deepEqual(said(both), [15, 200, 215]);
-  assert.deepEqual(said(new Map([['s0', 1.5]])), [15, null, null]);
+  assert.deepEqual(said(new Map([['s0', { keys: 1.5, bytes: null }]])), [15, null, null]);
   assert.deepEqual(said(both, { slotOnly: true }), [null, null, null]);
 });

@@ -4,11 +4,13 @@
  */
 import { inOrder } from '../decisions/move-steps.ts';
 import type { PlannedFill, PlannedMove } from '../decisions/rebalance.ts';
-import type { Happening, Proposal, World } from '../decisions/world.ts';
+import type { Happening, NodeView, Proposal, World } from '../decisions/world.ts';
+import type { DataSize } from '../kvrocks/commands/data-size.ts';
 import { type Intended, movesOf, nextVersion, type OperationId } from '../operations/intended.ts';
-import { busyWith, type Move, unfinished } from '../operations/move.ts';
+import { busyWith, MOVE_BOUNDS, type Move, unfinished } from '../operations/move.ts';
 import type { Plan } from '../operations/plan.ts';
 import { type Cluster, coverage, shardOf, withShard } from '../topology/cluster.ts';
+import type { ShardId } from '../topology/ids.ts';
 import {
   covers,
   formatRange,
@@ -22,7 +24,7 @@ import {
 } from '../topology/slots.ts';
 import { findShard, refusePaused } from './changes.ts';
 import type { ShardRef } from './control-plane.ts';
-import { type KeysPerSlot, NO_ESTIMATE } from './key-estimate.ts';
+import { fitting, NO_ESTIMATE, type SlotSizes } from './data-estimate.ts';
 import { invalid, notFound, Refusal } from './refusal.ts';
 
 export interface MoveOptions {
@@ -74,7 +76,7 @@ export function queueMoves(
   options: MoveOptions,
   by: string,
   newId: NewId,
-  perSlot: KeysPerSlot = NO_ESTIMATE,
+  perSlot: SlotSizes = NO_ESTIMATE,
 ): Proposal {
   refusePaused(world);
   const { intended } = world;
@@ -118,7 +120,7 @@ export function startPlan(
   options: MoveOptions,
   by: string,
   newId: NewId,
-  perSlot: KeysPerSlot = NO_ESTIMATE,
+  perSlot: SlotSizes = NO_ESTIMATE,
 ): Proposal {
   refusePaused(world);
   checkOptions(options);
@@ -188,7 +190,7 @@ function queued(
   options: MoveOptions,
   by: string,
   newId: NewId,
-  perSlot: KeysPerSlot,
+  perSlot: SlotSizes,
 ): Move {
   return {
     kind: 'move',
@@ -203,7 +205,7 @@ function queued(
     priority: options.priority ?? 0,
     paused: false,
     slotsPerMove: options.slotsPerMove ?? null,
-    size: null,
+    size: fitting(perSlot.get(source), howOf(world, source), MOVE_BOUNDS.copyIn),
     pace: null,
     keys: options.slotOnly === true ? null : keysIn(range, perSlot.get(source)),
     beganAt: null,
@@ -217,8 +219,14 @@ function queued(
 }
 
 /** Keys in so many slots; null: nobody knows. */
-export const keysIn = (range: SlotRange, perSlot: number | undefined): number | null =>
-  perSlot === undefined ? null : Math.round(slotCount([range]) * perSlot);
+export const keysIn = (range: SlotRange, perSlot: DataSize | undefined): number | null =>
+  perSlot === undefined ? null : Math.round(slotCount([range]) * perSlot.keys);
+
+/** How the master of a shard copies, as it was last asked. */
+function howOf(world: World, id: ShardId): NodeView['migrateType'] {
+  const master = shardOf(world.intended.cluster, id)?.master;
+  return master === undefined ? null : (world.view(master)?.migrateType ?? null);
+}
 
 const sumOf = (counts: readonly (number | null)[]): number | null =>
   counts.reduce((sum, count) => (sum === null || count === null ? null : sum + count), 0);

@@ -77,7 +77,11 @@ test('a drain moves nothing between the others, however unequal they are by inte
 });
 
 test('keys are told where the source has estimated them, and nothing is made up where it has not', () => {
-  const { view } = balance(three(), { weights: [], drain: [{ index: 2 }] }, new Map([['s2', 2.5]]));
+  const { view } = balance(
+    three(),
+    { weights: [], drain: [{ index: 2 }] },
+    new Map([['s2', { keys: 2.5, bytes: null }]]),
+  );
   for (const { slots, keys } of view.moves) assert.equal(keys, Math.round(slots * 2.5));
   const unknown = balance(three(), { weights: [], drain: [{ index: 2 }] });
   assert.deepEqual(new Set(unknown.view.moves.map(({ keys }) => keys)), new Set([null]));

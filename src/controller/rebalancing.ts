@@ -7,7 +7,7 @@ import type { ShardId } from '../topology/ids.ts';
 import { formatRange, slotCount } from '../topology/slots.ts';
 import { findShard } from './changes.ts';
 import type { ShardRef } from './control-plane.ts';
-import { type KeysPerSlot, NO_ESTIMATE } from './key-estimate.ts';
+import { NO_ESTIMATE, type SlotSizes } from './data-estimate.ts';
 import { keysIn, type WantedPlan } from './move-planning.ts';
 import { invalid, Refusal } from './refusal.ts';
 
@@ -61,7 +61,7 @@ function weightsOf({ cluster }: Intended, wanted: WantedBalance): ReadonlyMap<Sh
 export function balance(
   world: World,
   wanted: WantedBalance,
-  perSlot: KeysPerSlot = NO_ESTIMATE,
+  perSlot: SlotSizes = NO_ESTIMATE,
 ): { readonly plan: WantedPlan; readonly view: RebalanceView } {
   const { intended } = world;
   const { cluster } = intended;

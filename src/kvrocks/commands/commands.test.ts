@@ -10,7 +10,7 @@ import { clusterInfo } from './cluster-info.ts';
 import { clusterNodes } from './cluster-nodes.ts';
 import { configGet, nodeSettings } from './config-get.ts';
 import { configRewrite, configSet } from './config-set.ts';
-import { estimateKeys } from './estimate-keys.ts';
+import { dataSize } from './data-size.ts';
 import { flushAll } from './flush-all.ts';
 import { infoReplication } from './info-replication.ts';
 import { infoServer } from './info-server.ts';
@@ -59,11 +59,20 @@ test('VERSION: a bulk, -1 before any topology', () => {
   assert.equal(errorKind(version(), `-${errorTexts.notACluster}\r\n`), 'not-a-cluster');
 });
 
-test('of INFO rocksdb only the estimate of keys of all types is read; a server without it is not taken to be empty', () => {
-  const read = (text: string) => estimateKeys().read([{ kind: 'bulk', text }]);
-  const said = read('# RocksDB\r\nestimate_keys[default]:7\r\nestimate_keys[metadata]:98468\r\n');
-  assert.deepEqual(said, { kind: 'reply', value: 98_468 });
-  assert.equal(read('# RocksDB\r\n').kind, 'garbled');
+test('how much a server holds: without an estimate of keys it is not taken to be empty, nor without its bytes', () => {
+  const read = (rocksdb: string, keyspace: string) =>
+    dataSize().read([
+      { kind: 'bulk', text: rocksdb },
+      { kind: 'bulk', text: keyspace },
+    ]);
+  const keys = '# RocksDB\r\nestimate_keys[default]:7\r\nestimate_keys[metadata]:98468\r\n';
+  const bytes = '# Keyspace\r\nsequence:9\r\nused_db_size:55713371\r\n';
+  assert.deepEqual(read(keys, bytes), { kind: 'reply', value: { keys: 98_468, bytes: 55_713_371 } });
+  assert.deepEqual(read(keys, '# Keyspace\r\nused_db_size:0\r\n'), {
+    kind: 'reply',
+    value: { keys: 98_468, bytes: null },
+  });
+  assert.equal(read('# RocksDB\r\n', bytes).kind, 'garbled');
 });
 
 test('MYID: empty on a fresh node', () => {
@@ -367,7 +376,7 @@ test('whatever a node answers, no reader throws', () => {
     clusterNodes(),
     infoReplication(),
     infoServer(),
-    estimateKeys(),
+    dataSize(),
     configGet(['port']),
     nodeSettings(),
     configSet('masterauth', new Secret('x')),

@@ -165,11 +165,13 @@ test('INFO server: a build without a release number, and releases', () => {
     versionText: 'unstable',
     processId: 16067,
     startedAt: undefined,
+    upFor: undefined,
     clusterMode: true,
   });
   const timed = `${recorded.infoServers.unstable}server_time_usec:1795572702838107\r\nuptime_in_seconds:20\r\n`;
   const started = parseInfoServer(timed);
   assert.equal(started.kind === 'reply' && started.value.startedAt, 1_795_572_682_838);
+  assert.equal(started.kind === 'reply' && started.value.upFor, 20_000);
   const release = parseInfoServer(recorded.infoServers.unstable.replaceAll('unstable', '2.14.0'));
   assert.ok(release.kind === 'reply');
   assert.deepEqual(release.value.version, { major: 2, minor: 14, patch: 0 });
