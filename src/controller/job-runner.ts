@@ -133,7 +133,7 @@ export class JobRunner {
 
   /** One at a time for a setting of a node: what is asked for meanwhile is asked for again. */
   async #tune(tune: Tune): Promise<void> {
-    const { name, to, unless } = tune;
+    const { name, to, instead } = tune;
     const value = await this.#with(tune.address, async (connection) => {
       const id = await connection.ask(myId());
       if (id.kind !== 'reply' || id.value !== tune.node) return undefined;
@@ -141,9 +141,10 @@ export class JobRunner {
       if (asked.kind !== 'reply') return undefined;
       const now = natural(asked.value.get(name));
       if (now === undefined) return null;
-      if (to === null || now === to || (unless !== null && now !== unless)) return now;
+      if (to === null || now === to || (instead.length > 0 && !instead.includes(now))) return now;
       if (!this.#on.mayAct()) return undefined;
       const set = await connection.ask(configSet(name, `${to}`));
+      if (set.kind === 'error') return now;
       return set.kind === 'reply' ? to : undefined;
     });
     if (value === undefined) await this.#sleep(POLL * 5);

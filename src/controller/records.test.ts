@@ -164,6 +164,7 @@ const intended: fc.Arbitrary<Intended> = fc
         name: fc.constantFrom('migrate-speed', 'migrate-batch-rate-limit-mb'),
         was: count,
         set: count,
+        over: fc.option(count),
       }),
       { maxLength: 3 },
     ),

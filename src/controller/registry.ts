@@ -35,6 +35,8 @@ export interface RegistryContext {
 }
 
 const END_OPERATIONS = 5_000;
+/** Milliseconds that servers have to get their settings back. */
+const PUT_BACK = 1_500;
 
 export class Registry {
   readonly #context: RegistryContext;
@@ -206,6 +208,8 @@ export class Registry {
     );
     if (!idle)
       throw new Refusal('operation_running', 'a move is under way and cannot be ended; try again when it is done');
+    // What servers were set to while slots moved from them nobody knows afterwards; one that does not answer keeps it.
+    await supervisor.until(({ intended }) => intended.tuned.length === 0, PUT_BACK);
     if (!reset) return this.remove(reign, owner);
     const unreachable = nodesOf(supervisor.intended.cluster).filter(
       (node) => supervisor.watchOf(node.id)?.state !== 'up',

@@ -140,6 +140,7 @@ function readTuned(value: unknown, what: string): Tuned {
     name: oneOf(tuned['name'], SPEED_NAMES, `${what}.name`),
     was: natural(tuned['was'], `${what}.was`),
     set: natural(tuned['set'], `${what}.set`),
+    over: nullable(tuned['over'] ?? null, `${what}.over`, natural),
   };
 }
 

@@ -48,8 +48,8 @@ export interface Tune {
   readonly name: SpeedName;
   /** Null: it is only asked. */
   readonly to: number | null;
-  /** Where it is another value than this by now, it is left as it is; null: set whatever it is. */
-  readonly unless: number | null;
+  /** Where it is none of these by now, it is left as it is; empty: set whatever it is. */
+  readonly instead: readonly number[];
   /** The process that is meant. */
   readonly run: string;
 }

@@ -294,6 +294,12 @@ test('a removed node waits for the end of a switchover', () => {
   assert.equal(told(seeing(seen, 'x', { state: 'up', myId: 'x', says: 'slave', sequence: 9, version: 5 })), '');
 });
 
+test('a removed node gets its settings back before it is released', () => {
+  const tuned = [{ node: 'x', name: 'migrate-speed', was: 4_096, set: 9, over: null }] as const;
+  const seen = world('a master 9 | b replica 9', { leaving: [LEAVING], tuned });
+  assert.equal(told(seeing(seen, 'x', { state: 'up', myId: 'x', says: 'slave', sequence: 9, version: 5 })), '');
+});
+
 test('released is who carries the text that released it', () => {
   const seen = leaving({});
   const mark = fingerprint(releasingText(seen.intended.cluster, LEAVING));

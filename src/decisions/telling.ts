@@ -125,6 +125,8 @@ function wantLeaving(world: World, node: LeavingNode): Want | undefined {
   const { intended } = world;
   const view = world.view(node.id);
   if (!canHear(world, view) || switchoverOf(intended) !== undefined) return undefined;
+  // It gets its settings back before it is let go.
+  if (intended.tuned.some((tuned) => tuned.node === node.id)) return undefined;
   const { version } = intended.cluster;
   if (view.version === version) return undefined;
   const text = releasingText(intended.cluster, node);

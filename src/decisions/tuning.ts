@@ -2,8 +2,10 @@
  * The speed of moves as a cluster's settings have it: set on the servers that moves come from, and put back.
  *
  *   wanted, no record       the server is asked. Another value than the wanted one: a record with what it is, committed
- *   record, wanted          CONFIG SET, again for each process of the server; another value is wanted: the record first
- *   record, not wanted      CONFIG SET of what it was, unless somebody else has set it since; then the record goes
+ *   record, wanted          CONFIG SET, again for each process of the server. Another value is wanted by now: the record
+ *                           first, once the server has the one before, which may then be on it as well as the new one
+ *   record, not wanted      CONFIG SET of what it was, unless somebody else has set it since; then the record goes. A node
+ *                           that leaves is told so behind that, and a cluster is deleted behind it, if its servers answer
  *
  * It is wanted of each shard's master from which keys are to move, from the asking on until its last move is over, and
  * while the cluster has the setting. No move waits for it: it holds from within a piece on (`migrate-speed`), or from the
@@ -42,7 +44,7 @@ interface Wanted {
 }
 
 /** The same for two jobs that ask the same of the same process. */
-export const tuneKey = ({ name, run, to, unless }: Tune): string => [name, run, to, unless].join(' ');
+export const tuneKey = ({ name, run, to, instead }: Tune): string => [name, run, to, ...instead].join(' ');
 
 function wantedOf(world: World): readonly Wanted[] {
   const { intended, policy } = world;
@@ -94,15 +96,14 @@ const addressOf = ({ cluster }: Intended, node: NodeId): Address | undefined =>
 /** Undefined while it does not answer as itself: then nobody is asked, nor told. */
 function tuneOf(
   world: World,
-  node: NodeId,
-  name: SpeedName,
+  { node, name }: { readonly node: NodeId; readonly name: SpeedName },
   to: number | null,
-  unless: number | null,
+  instead: readonly number[] = [],
 ): Tune | undefined {
   const view = world.view(node);
   const address = addressOf(world.intended, node);
   if (address === undefined || view?.state !== 'up' || view.myId !== node || view.process === null) return undefined;
-  return { node, address, name, to, unless, run: `${view.process.id} ${view.process.startedAt}` };
+  return { node, address, name, to, instead, run: `${view.process.id} ${view.process.startedAt}` };
 }
 
 /** What the job has brought, if it was this very one. */
@@ -116,37 +117,38 @@ function changed(world: World, tuned: readonly Tuned[], node: NodeId, kind: stri
   return { kind: 'change', proposal: { next: { ...world.intended, tuned }, events: [event] } };
 }
 
-function begins(world: World, { node, name, value }: Wanted): Step {
-  const tune = tuneOf(world, node, name, null, null);
+function begins(world: World, want: Wanted): Step {
+  const { node, name, value } = want;
+  const tune = tuneOf(world, want, null);
   if (tune === undefined) return undefined;
   const found = answerTo(world, tune);
   if (found !== undefined && (found.value === null || found.value === value)) return undefined;
   if (found === undefined || found.value === null || world.now - found.at > FRESH) return { kind: 'tune', tune };
-  const record: Tuned = { node, name, was: found.value, set: value };
+  const record: Tuned = { node, name, was: found.value, set: value, over: null };
   const words = `its ${name} is to be ${value} while slots move from it; it gets its ${found.value} back then`;
   return changed(world, [...world.intended.tuned, record], node, 'speed.changed', words);
 }
 
 function continues(world: World, { node, name, value }: Wanted, record: Tuned): Step {
-  const { tuned } = world.intended;
-  if (record.set !== value) {
-    const after = tuned.map((one) => (one === record ? { ...one, set: value } : one));
-    return changed(world, after, node, 'speed.changed', `its ${name} is to be ${value} while slots move from it`);
-  }
-  const tune = tuneOf(world, node, name, value, null);
-  return tune === undefined || answerTo(world, tune) !== undefined ? undefined : { kind: 'tune', tune };
+  const tune = tuneOf(world, record, record.set);
+  if (tune === undefined) return undefined;
+  if (answerTo(world, tune) === undefined) return { kind: 'tune', tune };
+  if (record.set === value) return undefined;
+  const after = world.intended.tuned.map((one) => (one === record ? { ...one, set: value, over: one.set } : one));
+  return changed(world, after, node, 'speed.changed', `its ${name} is to be ${value} while slots move from it`);
 }
 
 function ends(world: World, record: Tuned): Step {
-  const { node, name, was, set } = record;
+  const { node, name, was, set, over } = record;
   const rest = world.intended.tuned.filter((one) => one !== record);
   if (addressOf(world.intended, node) === undefined)
     return changed(world, rest, node, 'speed.left', `it is gone with ${name} ${set}; it had ${was}`);
-  const tune = tuneOf(world, node, name, was, set);
+  const tune = tuneOf(world, record, was, over === null ? [set] : [set, over]);
   if (tune === undefined) return undefined;
   const found = answerTo(world, tune);
   if (found === undefined) return { kind: 'tune', tune };
   if (found.value === was) return changed(world, rest, node, 'speed.changed', `its ${name} is ${was} again`);
-  const words = `its ${name} is left at ${found.value ?? 'what it is'}, which somebody else has set; it had ${was}`;
+  const why = found.value === set || found.value === over ? 'it takes no other' : 'somebody else has set that';
+  const words = `its ${name} is left at ${found.value ?? 'what it is'}, since ${why}; it had ${was}`;
   return changed(world, rest, node, 'speed.left', words);
 }

@@ -18,4 +18,6 @@ export interface Tuned {
   /** What it gets back. */
   readonly was: number;
   readonly set: number;
+  /** What was set before that, and may still be: it is not known yet whether the server has heard; null: nothing. */
+  readonly over: number | null;
 }

@@ -127,4 +127,17 @@ export const movePlants: readonly Plant[] = [
     promise: 'the scenario',
     seeds: 8,
   },
+  {
+    name: 'a server gets another speed back than it had',
+    edits: [
+      {
+        file: 'decisions/tuning.ts',
+        find: '{ node, name, was: found.value, set: value, over: null }',
+        replace: '{ node, name, was: value, set: value, over: null }',
+      },
+    ],
+    scenario: 'migration-at-the-speed-of-the-cluster',
+    promise: 'the scenario',
+    seeds: 4,
+  },
 ];
