@@ -33,8 +33,8 @@ export type Fault =
   | { readonly delay: number }
   /** What is asked is judged, command by command; for controllers only. */
   | { readonly judge: Judge }
-  /** Once something like this was asked, and has reached the node, nothing comes back, and then the connection ends. */
-  | { readonly unheard: RegExp };
+  /** Shown each part that has gone to the node, before anything else passes. */
+  | { readonly watch: (bytes: Buffer) => void };
 
 interface Rule {
   readonly whom: Whom;
@@ -117,11 +117,11 @@ export class FaultProxy {
     }
     const link = new Link(peer, socket, this.inner, (fault) => this.#has(peer, fault), {
       delay: () => this.#delay(peer),
-      unheard: (text) =>
-        this.#rules.some(({ fault, whom }) => {
-          return typeof fault === 'object' && 'unheard' in fault && whom(peer) && fault.unheard.test(text);
-        }),
       judge: (words) => this.#judges(peer).reduce<ReturnType<Judge>>((said, judge) => said ?? judge(words), undefined),
+      watch: (bytes) => {
+        for (const { fault, whom } of [...this.#rules])
+          if (typeof fault === 'object' && 'watch' in fault && whom(peer)) fault.watch(bytes);
+      },
     });
     this.#links.add(link);
     socket.on('close', () => this.#links.delete(link));
@@ -176,13 +176,10 @@ export class FaultProxy {
   }
 }
 
-/** Milliseconds in which the node gets what was asked of it. */
-const REACHES = 200;
-
 interface Manner {
   readonly delay: () => number;
-  readonly unheard: (text: string) => boolean;
   readonly judge: Judge;
+  readonly watch: (bytes: Buffer) => void;
 }
 
 class Link {
@@ -193,8 +190,6 @@ class Link {
   readonly #held: () => boolean;
   /** The node's end is gone. */
   #over = false;
-  /** Its answers get lost. */
-  #unheard = false;
 
   constructor(peer: Peer, outer: Socket, port: number, has: (fault: Fault) => boolean, manner: Manner) {
     this.peer = peer;
@@ -203,18 +198,15 @@ class Link {
     const inner = this.#inner;
     inner.on('error', () => outer.resetAndDestroy());
     // Who is cut off from a node does not learn of its end either.
-    this.#held = () => has('hole') || has('hold-out') || this.#unheard;
+    this.#held = () => has('hole') || has('hold-out');
     inner.on('close', () => {
       this.#over = true;
       if (!this.#held()) outer.end();
     });
     outer.on('close', () => inner.destroy());
     const toNode = (bytes: Buffer) => {
-      if (!this.#unheard && manner.unheard(bytes.toString('latin1'))) {
-        this.#unheard = true;
-        void sleep(REACHES).then(() => this.end());
-      }
       inner.write(bytes);
+      manner.watch(bytes);
     };
     const toPeer = (bytes: Buffer) => outer.write(bytes);
     const talk = peer.kind === 'controller' ? new Conversation(manner.judge, toNode, toPeer) : undefined;
