@@ -98,7 +98,7 @@ together('moves that stall', 3, (define) => {
         if (/migrating_state: ?fail/.test(textOf(await admin.call('CLUSTER', 'INFO')))) await sets('secret');
       });
       await move(cluster, slot, 1);
-      const why = await said(cluster, 'move.failed');
+      const why = await said(cluster, 'move.failed', 30_000);
       assert.match(why, /: ERR failed to authenticate on destination node: .*Invalid password/i);
       source.proxy.heal();
       await until('its source has been told', async () =>
