@@ -67,7 +67,7 @@ export const SETTINGS = {
     least: 1,
     most: MOST,
     about:
-      'migrate-batch-rate-limit-mb of the sources of moves, in force from the next piece on where they copy by raw-key-value. Each gets back what it had',
+      'migrate-batch-rate-limit-mb of the sources of moves, in force where they copy by raw-key-value. Each gets back what it had',
   },
 } as const;
 

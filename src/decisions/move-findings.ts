@@ -63,7 +63,7 @@ function cure(world: World, move: Migrating, message: string): Pick<Finding, 'me
   if (source?.migrateType !== 'redis-command' || address === undefined)
     return { message: `${message}; it cannot be ended from outside`, waitingFor, command: null };
   const speed = redisCli(world, address, 'CONFIG SET migrate-speed 0');
-  const so = `copied key by key, it does not end while clients write faster than migrate-speed: lift that (${speed}), or end it and try smaller pieces`;
+  const so = `copied key by key, it does not end while clients write faster than migrate-speed: lift that (${kvctl(world, 'settings set migrate_speed=0')}, or for this server ${speed}), or end it and try smaller pieces`;
   return { message: `${message}; ${so}`, waitingFor, command: kvctl(world, `move retry ${move.id}`) };
 }
 

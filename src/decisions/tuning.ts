@@ -8,8 +8,7 @@
  *                           that leaves is told so behind that, and a cluster is deleted behind it, if its servers answer
  *
  * It is wanted of each shard's master from which keys are to move, from the asking on until its last move is over, and
- * while the cluster has the setting. No move waits for it: it holds from within a piece on (`migrate-speed`), or from the
- * next one on (`migrate-batch-rate-limit-mb`; Kvrocks 2.14 reads it when a job begins).
+ * while the cluster has the setting. No move waits for it: both hold also for a piece that is on its way (2.14).
  *
  * Where a controller may die: with the record stored and nothing sent, its successor sends it or finds the old value and
  * drops the record; set and not put back, its successor does that. Races: the server is restarted, and has its file's

@@ -17,6 +17,18 @@ export function untold(world: World, invariants: Invariants): readonly string[] 
   );
 }
 
+/** Members that copy slots in another way than their own file, or somebody by hand, says. */
+export function keptSpeeds(world: World, invariants: Invariants): readonly string[] {
+  const members = new Set(invariants.cluster?.shards.flatMap(({ nodes }) => nodes.map(({ id }) => id)));
+  return world.machines.flatMap((machine) => {
+    if (machine.core === undefined || !members.has(machine.id)) return [];
+    return machine.core.settings
+      .matching('migrate-*')
+      .filter(([name, value]) => value !== machine.own.get(name))
+      .map(([name, value]) => `${machine.name} has ${name} ${value}, and its own is ${machine.own.get(name)}`);
+  });
+}
+
 /** One line for each node that does not carry the committed topology, or does not play its role. Empty: converged. */
 export function unconverged(world: World, invariants: Invariants): readonly string[] {
   const { cluster } = invariants;
@@ -52,6 +64,7 @@ export function unconverged(world: World, invariants: Invariants): readonly stri
   for (const operation of cluster.operations)
     if (operation.kind !== 'plan' && operation.phase !== 'failed')
       lines.push(`a ${operation.kind} is ${operation.phase}`);
+  if (cluster.tuned > 0) lines.push(`${cluster.tuned} settings of servers are to be put back`);
   for (const id of cluster.leaving) {
     const machine = world.machines.find((one) => one.id === id);
     if (machine?.state === 'running') lines.push(`${machine.name} is leaving`);

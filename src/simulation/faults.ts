@@ -54,6 +54,17 @@ function deploy(random: RandomSource, controllers: number | undefined): Deployme
   return { controllers: controllers ?? drawn, conf };
 }
 
+/** In some runs slots are copied at a speed of the cluster's, which changes now and then. */
+async function changeSpeeds(stage: Stage, { acts: count, pause: [, longest] }: RandomOptions): Promise<void> {
+  if (!stage.chance(0.4)) return;
+  for (let i = 0; i < count / 3; i++) {
+    const speed = stage.pick([null, 0, 50, 5_000]);
+    const rate = stage.pick([null, 1, 100]);
+    await stage.settings({ migrate_speed: speed ?? null, migrate_rate_limit_mb: rate ?? null });
+    await stage.sleep(stage.between(0, longest * 4));
+  }
+}
+
 export function randomScenario(shards: number, perShard: number, options: RandomOptions): Scenario {
   return {
     name: 'random',
@@ -63,6 +74,7 @@ export function randomScenario(shards: number, perShard: number, options: Random
     lostAnswers: 0.01,
     deploy: (random) => deploy(random, options.controllers),
     async play(stage) {
+      void changeSpeeds(stage.drawing(stage.random.child('speeds')), options);
       for (let i = 0; i < options.acts; i++) {
         const own = stage.drawing(stage.random.child(`act ${i}`));
         await stage.sleep(own.between(options.pause[0], options.pause[1]));

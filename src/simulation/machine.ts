@@ -56,6 +56,8 @@ export class Machine {
   /** When it was last disturbed: killed, started, hung, woken. */
   disturbedAt: Instant = 0;
   core: EmulatedNode | undefined;
+  /** How it copies slots by its own file, or by hand. */
+  own: ReadonlyMap<string, string> = new Map();
   /** What it had reached before its disk became an older one; 0 if that was not so, or explained by a full copy. */
   reached = 0;
   /** Some of what it held was lost with its disk. */
@@ -106,6 +108,7 @@ export class Machine {
     settings.load('bind', this.host);
     this.life++;
     for (const [name, value] of Object.entries(conf(this.life))) settings.load(name, value);
+    this.own = new Map(settings.matching('migrate-*'));
     this.starts.push(loop.now);
     this.disturbedAt = loop.now;
     const own = random.child(`life ${this.life}`);

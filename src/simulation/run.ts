@@ -1,7 +1,7 @@
 /** One simulated run: a world made from its seed, a scenario played in it, everything healed, and every promise checked. */
 import type { Duration, Instant, RandomSource } from '../runtime/runtime.ts';
 import { seededRandom } from '../runtime/seeded-random.ts';
-import { behind, differences } from './convergence.ts';
+import { behind, differences, keptSpeeds } from './convergence.ts';
 import { realMilliseconds } from './event-loop.ts';
 import { heal } from './healing.ts';
 import { type Broken, Invariants } from './invariants.ts';
@@ -102,6 +102,7 @@ export async function run(scenario: Scenario, seed: number, options: RunOptions 
     await stage.until(() => behind(world, invariants).length === 0, CATCHES_UP_WITHIN);
     for (const line of behind(world, invariants)) invariants.break('replicas catch up', line);
     for (const line of differences(world, invariants)) invariants.break('replicas are copies', line);
+    for (const line of keptSpeeds(world, invariants)) invariants.break('speeds are put back', line);
     for (const line of world.refusedByPromise) invariants.break('no decision breaks a promise', line);
     for (const line of world.exits) invariants.break('no node is crashed', line);
   };

@@ -10,6 +10,7 @@ import { moveScenarios } from './scenarios-moves.ts';
 import { operationScenarios } from './scenarios-operations.ts';
 import { pushScenarios } from './scenarios-pushes.ts';
 import { returnScenarios } from './scenarios-returns.ts';
+import { speedScenarios } from './scenarios-speeds.ts';
 import { viewScenarios } from './scenarios-views.ts';
 
 export const scenarios: readonly Scenario[] = [
@@ -24,6 +25,7 @@ export const scenarios: readonly Scenario[] = [
   ...moveScenarios,
   ...migrationScenarios,
   ...migrationEndScenarios,
+  ...speedScenarios,
 ];
 
 export function scenarioNamed(name: string): Scenario {

@@ -41,6 +41,9 @@ export class Stage extends StageFaults {
   async command(machine: Machine, ...words: readonly string[]): Promise<Reply | undefined> {
     const reply = await this.world.console.ask(machine.address, words);
     const text = reply === undefined ? 'no answer' : 'text' in reply ? reply.text : reply.kind;
+    const [verb, set, name = '', value = ''] = words;
+    if (verb === 'CONFIG' && set === 'SET' && machine.own.has(name))
+      machine.own = new Map(machine.own).set(name, value);
     this.world.note(`by hand to ${machine.name}: ${words.slice(0, 2).join(' ')}: ${text}`);
     return reply;
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterClient } from './harness/controller.ts';
-import { filled, migrating, move, pair, SLOW, shardOfSlot, TAG, TAGS } from './harness/moving.ts';
+import { fill, filled, migrating, move, pair, SLOW, shardOfSlot, TAG, TAGS } from './harness/moving.ts';
 import type { KvNode } from './harness/nodes.ts';
 import { until } from './harness/processes.ts';
 import { Resp } from './harness/resp.ts';
@@ -12,12 +12,12 @@ import { slotOf } from './harness/slots.ts';
 const set = (cluster: ClusterClient, settings: object): Promise<unknown> =>
   cluster.controller.call('PATCH', `${cluster.path}/settings`, settings);
 
-async function speedOf(node: KvNode): Promise<string> {
-  const [, value] = [await node.call('CONFIG', 'GET', 'migrate-speed')].flat();
+async function speedOf(node: KvNode, name = 'migrate-speed'): Promise<string> {
+  const [, value] = [await node.call('CONFIG', 'GET', name)].flat();
   return String(value);
 }
 
-together('speed', 2, (define) => {
+together('speed', 3, (define) => {
   define(
     'a move at the speed of the cluster while its controller dies: the source is set, and gets back what it had',
     { nodes: 2, ownController: true, conf: SLOW },
@@ -66,6 +66,45 @@ together('speed', 2, (define) => {
       assert.equal(await speedOf(source), '3000');
       assert.equal(await shardOfSlot(cluster, slotOf(TAG)), 1);
       await filled(source, TAG, 60);
+    },
+  );
+
+  define(
+    'a cluster that is deleted while slots move gives its servers back what they had',
+    { nodes: 2, conf: SLOW },
+    async (scene) => {
+      const { cluster, source } = await pair(scene, 60, TAG);
+      await set(cluster, { migrate_speed: 30 });
+      await move(cluster, slotOf(TAG), 1);
+      await migrating(cluster);
+      await until('its source has it', async () => (await speedOf(source)) === '30');
+      await cluster.delete();
+      assert.equal(await speedOf(source), '40');
+    },
+  );
+
+  define(
+    'raw keys are copied at the cluster’s rate, which changes in the middle of a piece',
+    { nodes: 2, conf: { 'migrate-type': 'raw-key-value' } },
+    async (scene) => {
+      const rate = 'migrate-batch-rate-limit-mb';
+      const { cluster, source, target } = await pair(scene, 0, TAG);
+      const connection = await Resp.open(source.port);
+      const value = 'x'.repeat(100_000);
+      for (let i = 0; i < 80; i++) await connection.call('SET', `${TAG}big${i}`, value + i);
+      connection.close();
+      await fill(source, TAG, 20);
+      await set(cluster, { migrate_rate_limit_mb: 1 });
+      await move(cluster, slotOf(TAG), 1);
+      await migrating(cluster);
+      await until('its source has it', async () => (await speedOf(source, rate)) === '1');
+      const began = Date.now();
+      await sleep(500);
+      await set(cluster, { migrate_rate_limit_mb: 1_000 });
+      await cluster.idle();
+      scene.note(`${Date.now() - began} ms; at one megabyte a second it takes 8 s`);
+      await filled(target, TAG, 20);
+      await until('put back', async () => (await speedOf(source, rate)) === '16');
     },
   );
 
