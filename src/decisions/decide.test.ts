@@ -99,3 +99,14 @@ test('a master inside a SETNODES is asked closely: what hangs there may be repla
   const seen = seeing(world('a master 9 | b replica 9'), 'a', { state: 'busy', busySince: NOW - 500 });
   assert.deepEqual(paced(seen), { a: PACE.close });
 });
+
+test('a replaced master that is gone is asked often: each write that it takes before it is fenced is lost', () => {
+  const replaced: Sketch = {
+    lineage: [
+      { version: 1, master: 'a', sequence: 0, exact: true },
+      { version: 5, master: 'b', sequence: 9, exact: true },
+    ],
+  };
+  assert.deepEqual(paced(world('b master 9 | a away 9 gone', replaced)), { a: PACE.waiting });
+  assert.deepEqual(paced(world('b master 9 | c away 9 gone', replaced)), {}, 'it was never master');
+});

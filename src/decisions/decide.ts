@@ -7,7 +7,7 @@
 import { activeMoves, moveOfShard, movesOf, switchoverOf } from '../operations/intended.ts';
 import { unfinished } from '../operations/move.ts';
 import type { Duration, Instant } from '../runtime/runtime.ts';
-import type { Shard } from '../topology/cluster.ts';
+import type { Node, Shard } from '../topology/cluster.ts';
 import type { NodeId } from '../topology/ids.ts';
 import { namedReplicas } from '../topology/text.ts';
 import { copyJobs, NO_COPY_JOBS } from './copy-steps.ts';
@@ -144,7 +144,10 @@ export const PACE = {
   quiet: 1_000,
   /** Of a suspect and its witnesses while it is being decided, of a switchover, of a replica that comes in. */
   close: 100,
-  /** Of those that answer in a shard whose master has been gone for long: their facts stay fresh enough to decide by. */
+  /**
+   * Of those that answer in a shard whose master has been gone for long: their facts stay fresh enough to decide by; and
+   * of a replaced master that may come back.
+   */
   waiting: 200,
 } as const;
 
@@ -157,6 +160,13 @@ function hasOrphan(world: World, shard: Shard): boolean {
     const view = world.view(id);
     return view?.state === 'up' && view.linkDownAt !== null && world.now - view.linkDownAt <= CLOSE_FOR;
   });
+}
+
+/** A replaced master that is gone: back from its nodes.conf it takes writes, and each is lost, until it is fenced. */
+function mayServe(world: World, shard: Shard, node: Node): boolean {
+  const view = world.view(node.id);
+  if (node.membership !== 'away' || view?.state === 'up' || (view?.fenced ?? null) !== null) return false;
+  return shard.lineage.some(({ master }) => master === node.id);
 }
 
 /** Nodes that are asked more often than the quiet pace, and how often. */
@@ -173,7 +183,7 @@ export function paces(world: World, reports: readonly ShardReport[]): ReadonlyMa
       const up = world.view(node.id)?.state === 'up';
       if (open?.shard === shard.id || orphaned || (suspect && !late) || (node.attaching !== null && up))
         nodes.set(node.id, PACE.close);
-      else if (late && up) nodes.set(node.id, PACE.waiting);
+      else if ((late && up) || mayServe(world, shard, node)) nodes.set(node.id, PACE.waiting);
     }
     // What hangs while it is told something is in its grace: as soon as that has passed its silence counts.
     if (world.view(shard.master)?.state === 'busy') nodes.set(shard.master, PACE.close);

@@ -251,6 +251,8 @@ test('nobody is attached before its settings are known: a restart may have chang
   const seen = unread(old('1000 proof:1 says-master fenced:1000'));
   assert.equal(way(seen, 'a'), 'attach within');
   assert.equal(way(seeing(seen, 'a', { process: null, rsid: null }), 'a'), 'wait for its settings');
+  const unfenced = seeing(old('1000 proof:1 says-master'), 'a', { process: null, rsid: null });
+  assert.equal(way(unfenced, 'a'), 'fence', 'which waits for nothing');
 });
 
 test('the breath says that it was beyond its limit when it was attached: the log decides, and without one it is away', () => {

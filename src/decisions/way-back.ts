@@ -50,6 +50,8 @@ export function rsidOnBoth(world: World, shard: Shard, view: NodeView): boolean 
   return view.rsid === true && world.view(shard.master)?.rsid === true;
 }
 
+const SETTINGS = { kind: 'wait', for: 'its settings' } as const;
+
 export function wayBack(world: World, shard: Shard, node: Node): Return {
   const view = world.view(node.id);
   if (view === undefined || view.state !== 'up' || view.says === null || view.sequence === null) {
@@ -57,15 +59,17 @@ export function wayBack(world: World, shard: Shard, node: Node): Return {
   }
   if (view.askedAt < Math.max(world.now - READ_WITHIN, world.trustFrom)) return { kind: 'wait', for: 'a fresh answer' };
   if (view.myId === null) return { kind: 'wait', for: 'its id' };
-  // They come with its process: until then `rsid` says nothing of it.
-  if (view.process === null) return { kind: 'wait', for: 'its settings' };
   if (world.now < view.returnAfter) return { kind: 'wait', for: 'a pause after its last try' };
   if (view.sequence === 0) return { kind: 'attach', how: 'empty' };
+  const settingsKnown = view.process !== null;
   if (!identified(view, node)) {
+    if (!settingsKnown) return SETTINGS;
     const verdict = { may: false, why: 'unproven', by: view.sequence } as const;
     return { kind: 'refused', verdict, sequence: view.sequence, nameless: true };
   }
   if (view.says === 'master' && view.fenced === null) return { kind: 'fence' };
+  // They come with its process: until then `rsid` says nothing of it. A fence waits for nothing.
+  if (!settingsKnown) return SETTINGS;
   const sequence = view.says === 'master' ? (view.fenced?.sequence ?? view.sequence) : view.sequence;
   if (node.copy !== null) return { kind: 'copy', sequence };
   const rsid = rsidOnBoth(world, shard, view);

@@ -91,7 +91,7 @@ export const lineagePlants: readonly Plant[] = [
     edits: [
       NUMBERS_ARE_BELIEVED,
       // What it is asked meanwhile takes long enough for its number to be seen to rise.
-      { file: 'decisions/way-back.ts', find: 'view.process === null', replace: 'view.sequence < 0' },
+      { file: 'decisions/way-back.ts', find: 'view.process !== null', replace: 'view.sequence >= 0' },
       {
         file: 'decisions/way-back.ts',
         find: '(view.fenced?.sequence ?? view.sequence)',
