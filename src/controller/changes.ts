@@ -6,6 +6,7 @@
 import { forcedFailover } from '../decisions/failover.ts';
 import { judgeMaster } from '../decisions/liveness.ts';
 import { handedOver, moveToSettle } from '../decisions/move-deaths.ts';
+import { handOverToSettle } from '../decisions/move-findings.ts';
 import { choosePromotion, type Judged, whyNot } from '../decisions/promotion.ts';
 import { carries } from '../decisions/seen.ts';
 import type { Happening, Proposal, World } from '../decisions/world.ts';
@@ -219,11 +220,17 @@ function refusePreferred(shard: Shard, index: number, preferred: NodeId | undefi
   }
 }
 
-function nobody(index: number, preferred: NodeId | undefined, judged: readonly Judged[]): Refusal {
+function nobody(
+  index: number,
+  preferred: NodeId | undefined,
+  judged: readonly Judged[],
+  settling?: { readonly words: string; readonly command: string },
+): Refusal {
   const asked = preferred === undefined ? judged : judged.filter((one) => one.node === preferred);
   const reasons = whyNot(asked);
   const words = judged.length === 0 ? 'it has no replica' : reasons.join(', ');
-  return new Refusal('no_eligible_replica', `shard ${index}: no replica may be promoted: ${words}`, judged);
+  const so = settling === undefined ? '' : `. ${settling.words}: ${settling.command}`;
+  return new Refusal('no_eligible_replica', `shard ${index}: no replica may be promoted: ${words}${so}`, judged);
 }
 
 /** Whom a planned switchover would promote. Throws where nobody may be, or something else is under way. */
@@ -319,6 +326,6 @@ export function failOverDeadMaster(
   const askedSince = brokeAt ?? Number.NEGATIVE_INFINITY;
   const wanted = { askedSince, force, linked: false, preferred, handedOver: handedOver(world, shard) };
   const promotion = choosePromotion(world, shard, wanted);
-  if (promotion.kind === 'hold') throw nobody(index, preferred, promotion.judged);
+  if (promotion.kind === 'hold') throw nobody(index, preferred, promotion.judged, handOverToSettle(world, shard));
   return forcedFailover(world, shard, promotion.node, promotion.sequence, promotion.mayLose, promotion.judged, by);
 }

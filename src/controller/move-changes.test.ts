@@ -183,3 +183,67 @@ test('nobody knows whose the slots are: an operator’s word settles it, either 
     changes.settleByHand(of(moveOf('migrating')), 'mv', 'source', 'ops'),
   );
 });
+
+const HANDED = moveOf('handing-over', { range: slots(9_000, 9_009), plan: 'pl', goal: 9 });
+/** The second shard's master is gone with what it was given, and its replica is behind. */
+const ORPHANED = 'a master 9 at:6 | b replica 9 / c master 9 dead | d replica 5';
+const marked = { a: { migrating: { range: slots(9_000, 9_009), state: 'success' } } } as const;
+const gone = (text = ORPHANED, sketch: Sketch = {}) =>
+  world(text, {
+    operations: [planned({ slots: 10, moved: 10 }), HANDED],
+    traces: { mv: { phaseAt: NOW - 5_000 } },
+    views: marked,
+    ...sketch,
+  });
+const settled = (seen: World, who: 'source' | 'target') => changes.settleByHand(seen, 'mv', who, 'ops');
+
+test('handed over to a target that died with it: the source gets it back, and the piece is tried anew', () => {
+  const { next, events } = made(gone(), (at) => settled(at, 'source'));
+  const [move] = movesOf(next);
+  assert.ok(move?.phase === 'settling');
+  assert.deepEqual([move.after, move.left, move.version], ['retry', slots(9_000, 9_009), VERSION + 1]);
+  assert.deepEqual([next.cluster.version, plansOf(next)[0]?.moved], [VERSION + 1, 0]);
+  assert.equal(next.cluster.shards[0]?.slots.at(-1)?.to, 9_009);
+  assert.match(
+    events[0]?.message ?? '',
+    /what c has taken of them is given up; their source answers writes with TRYAGAIN/,
+  );
+  const cancelled = gone(ORPHANED, {
+    operations: [{ ...HANDED, plan: null, ending: 'cancel', left: slots(9_010, 9_019) }],
+  });
+  const [dropped] = movesOf(made(cancelled, (at) => settled(at, 'source')).next);
+  assert.deepEqual(dropped?.phase === 'settling' && [dropped.after, dropped.left], ['drop', slots(9_000, 9_019)]);
+  const empty = gone('a master 9 at:6 | b replica 9 / c master 0 highest:9 | d replica 5');
+  assert.deepEqual(phases(settled(empty, 'source').next), ['mv settling'], 'the target came back without it');
+});
+
+test('handed over: nothing is settled by hand that the nodes can settle, and no copy is given up that can be had', () => {
+  refused('invalid', /has their keys; allowed: source/, () => settled(gone(), 'target'));
+  const alive = 'a master 9 at:6 | b replica 9 / c master 9 | d replica 5';
+  refused('invalid', /the target’s, which answers, so there is nothing to settle/, () =>
+    settled(gone(alive), 'source'),
+  );
+  const held = 'a master 9 at:6 | b replica 9 / c master 9 dead | d replica 9';
+  refused('invalid', /there is nothing to settle/, () => settled(gone(held), 'source'));
+  const told = gone(ORPHANED, { views: { a: { ...marked.a, busySince: NOW - 10 } } });
+  refused('operation_running', /its source is being told something; try again/, () => settled(told, 'source'));
+});
+
+test('handed over, and the source has deleted it: what the dead target alone has can be given up', () => {
+  const deleted = gone(ORPHANED.replace(' at:6', ''));
+  refused('invalid', /a was told that its slots are the target’s and has deleted them; allowed: target/, () =>
+    settled(deleted, 'source'),
+  );
+  const { next, events } = made(deleted, (at) => settled(at, 'target'));
+  assert.deepEqual(next.operations, []);
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['move.settled', 'move.finished', 'plan.finished'],
+  );
+});
+
+test('the last slots of all that is under way cannot be cancelled any more, and that is said', () => {
+  const words = /its last slots are the target’s already/;
+  refused('operation_running', words, () => changes.cancelMoves(gone(), PL, 'ops'));
+  refused('operation_running', words, () => changes.cancelMoves(gone(), 'all', 'ops'));
+});

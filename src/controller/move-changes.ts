@@ -2,7 +2,8 @@
  * What callers may do about moves, as pure changes of the committed state: pause, resume, cancel, try again,
  * put them first, and say whose slots are of which nobody knows. Each throws a `Refusal` that says what is allowed.
  */
-import { give, handingOver, inOrder, settle } from '../decisions/move-steps.ts';
+import { outOfReach } from '../decisions/hand-over.ts';
+import { finished, give, givenBack, handingOver, inOrder, settle } from '../decisions/move-steps.ts';
 import type { Proposal, World } from '../decisions/world.ts';
 import {
   type Intended,
@@ -12,8 +13,9 @@ import {
   withOperation,
   withoutOperation,
 } from '../operations/intended.ts';
-import { type Held, type Migrating, type Move, recordOf } from '../operations/move.ts';
+import { type HandingOver, type Held, type Migrating, type Move, recordOf } from '../operations/move.ts';
 import { movesOfPlan, type Plan, plansOf } from '../operations/plan.ts';
+import { shardOf } from '../topology/cluster.ts';
 import { formatRange } from '../topology/slots.ts';
 import { refusePaused } from './changes.ts';
 import type { MovesCommand } from './move-plane.ts';
@@ -102,9 +104,12 @@ export function cancelMoves(world: World, selection: MoveSelection, by: string, 
   const running = chosen.filter((move) => move.phase !== 'queued' && move.phase !== 'failed' && cancellable(move));
   const [only] = chosen;
   if (gone.length + running.length === 0) {
-    if (selection === 'all' || 'plan' in selection || only === undefined) return { next: intended, events: [] };
-    const words = only.phase === 'handing-over' ? 'its last slots are the target’s already' : 'it is being ended';
-    throw new Refusal('operation_running', `move ${only.id} cannot be cancelled any more: ${words}`, only.id);
+    const single = selection !== 'all' && 'move' in selection;
+    const last =
+      chosen.find((move) => move.phase === 'handing-over' && move.ending !== 'cancel') ?? (single ? only : undefined);
+    if (last === undefined) return { next: intended, events: [] };
+    const words = last.phase === 'handing-over' ? 'its last slots are the target’s already' : 'it is being ended';
+    throw new Refusal('operation_running', `move ${last.id} cannot be cancelled any more: ${words}`, last.id);
   }
   let next = intended;
   for (const { id } of gone) next = withoutOperation(next, id);
@@ -180,11 +185,14 @@ function isUndecided(world: World, move: Move): move is Held | Migrating {
 
 /**
  * An operator's word about a piece of which nobody knows whose it is: `source`: its copy holds, what the target may have
- * taken is given up. `target`: its copy holds, whole or not.
+ * taken is given up. `target`: its copy holds, whole or not. Of one that was handed over to a target that is gone only
+ * the copy that can still be had may be named.
  */
 export function settleByHand(world: World, id: OperationId, owner: 'source' | 'target', by: string): Proposal {
   const { intended } = world;
-  const move = selected(intended, { move: id }).find((one) => isUndecided(world, one));
+  const [named] = selected(intended, { move: id });
+  if (named?.phase === 'handing-over') return settleHandedOver(world, named, owner, by);
+  const move = named !== undefined && isUndecided(world, named) ? named : undefined;
   if (move === undefined) throw invalid(`move ${id}: it is known whose its slots are, so there is nothing to settle`);
   const message = `slots ${formatRange(move.piece)} are the ${owner}’s, on the word of ${by}`;
   const events = [about(by, 'move.settled', message, owner === 'source' ? move.source : move.target)];
@@ -198,6 +206,38 @@ export function settleByHand(world: World, id: OperationId, owner: 'source' | 't
   if (move.phase === 'held') return { next: handingOver(intended, move, intended.cluster.version, goal, true), events };
   const next = handingOver(intended, move, intended.cluster.version + 1, goal, true);
   return { next: nextVersion(next, give(intended.cluster, move.piece, move.source, move.target)), events };
+}
+
+function settleHandedOver(world: World, move: HandingOver, owner: 'source' | 'target', by: string): Proposal {
+  const possible = outOfReach(world, move);
+  if (possible === undefined)
+    throw invalid(`move ${move.id}: its slots are the target’s, which answers, so there is nothing to settle`);
+  if (possible === 'target' && owner === 'source') {
+    const words = `${move.sourceNode} was told that its slots are the target’s and has deleted them; allowed: target, which gives up what no replica of it has`;
+    throw invalid(`move ${move.id}: ${words}`);
+  }
+  if (possible === 'source' && owner === 'target') {
+    const words = `its slots are the target’s already, and no replica of it has their keys; allowed: source, which still has them`;
+    throw invalid(`move ${move.id}: ${words}`);
+  }
+  if (
+    owner === 'source' &&
+    (world.view(shardOf(world.intended.cluster, move.source)?.master ?? '')?.busySince ?? null) !== null
+  )
+    throw new Refusal(
+      'operation_running',
+      `move ${move.id}: its source is being told something; try again in a moment`,
+      move.id,
+    );
+  const message = `slots ${formatRange(move.piece)} are the ${owner}’s, on the word of ${by}: `;
+  if (owner === 'target') {
+    const given = `what ${move.targetNode} alone has of them is given up`;
+    const events = [about(by, 'move.settled', `${message}${given}`, move.target)];
+    const proposal = finished(world.intended, move);
+    return { ...proposal, events: [...events, ...proposal.events] };
+  }
+  const given = `what ${move.targetNode} has taken of them is given up; their source answers writes with TRYAGAIN until it moves slots again, is restarted or switched over`;
+  return inOrder(givenBack(world, move, by, [about(by, 'move.settled', `${message}${given}`, move.source)]));
 }
 
 export function changeMoves(world: World, command: MovesCommand, by: string): Proposal {

@@ -1,5 +1,6 @@
 /** `kvctl node readmit --empty`: a master that came back without its data is accepted as it is. */
 import { lostData, lostFrom } from '../decisions/liveness.ts';
+import { handOverToSettle } from '../decisions/move-findings.ts';
 import type { Proposal, World } from '../decisions/world.ts';
 import { moveOfShard, nextVersion } from '../operations/intended.ts';
 import { type Node, nodeOf, withShard } from '../topology/cluster.ts';
@@ -32,6 +33,8 @@ export function readmitEmpty(world: World, node: NodeId, by: string): Proposal {
     throw new Refusal('node_failed', `${node} does not answer; try again when it does`);
   const move = moveOfShard(intended, shard.id);
   if (move !== undefined) {
+    const settling = handOverToSettle(world, shard);
+    if (settling !== undefined) throw new Refusal('operation_running', `${settling.words}: ${settling.command}`);
     const words = `slots ${formatRange(move.piece)} are on their way from or to this shard; try again when that has ended`;
     throw new Refusal('operation_running', words, move.id);
   }

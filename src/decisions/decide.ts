@@ -17,6 +17,7 @@ import { decideDataLost } from './data-lost.ts';
 import { decideDrift } from './drift.ts';
 import { decideFailovers, type ShardReport } from './failover.ts';
 import { withFloors } from './floor.ts';
+import { answerIsDue } from './hand-over.ts';
 import type { Jobs } from './jobs.ts';
 import { decideLateCommits } from './late-commit.ts';
 import { decideLeaving } from './leaving.ts';
@@ -195,6 +196,9 @@ export function paces(world: World, reports: readonly ShardReport[]): ReadonlyMa
       nodes.set(move.source === shard.id ? move.targetNode : move.sourceNode, late ? PACE.waiting : PACE.close);
     // Nobody serves what is held until it has answered.
     if (move?.phase === 'held' && move.target === shard.id) nodes.set(move.targetNode, PACE.waiting);
+    // Nor is the source of a hand-over told before its target has answered after the bound.
+    const due = move?.target === shard.id ? answerIsDue(world, move) : undefined;
+    if (due !== undefined) nodes.set(due, PACE.close);
   }
   return nodes;
 }

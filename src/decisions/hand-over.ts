@@ -7,11 +7,12 @@
 import { activeMoves, type Intended } from '../operations/intended.ts';
 import { type ActiveMove, type HandingOver, MOVE_BOUNDS, type Settling } from '../operations/move.ts';
 import type { Instant } from '../runtime/runtime.ts';
-import { shardOf } from '../topology/cluster.ts';
+import { type Node, shardOf } from '../topology/cluster.ts';
 import type { NodeId, ShardId } from '../topology/ids.ts';
 import { namedReplicas } from '../topology/text.ts';
+import { lostData } from './liveness.ts';
 import { carries } from './seen.ts';
-import { soonest, type World } from './world.ts';
+import { type NodeState, soonest, type World } from './world.ts';
 
 type Told = HandingOver | Settling;
 
@@ -69,30 +70,84 @@ function sourceIsNext(world: World, move: Told): boolean {
   return move.slotOnly || sourceMayDelete(world, move);
 }
 
-/** The source deletes its copy when told: a replica of the target must hold it by then, or the bound has passed. */
+/**
+ * The source deletes its copy when told: a replica of the target must hold it by then, or the target still answers after
+ * the bound. A target that died within it leaves the only copy that can be reached with the source.
+ */
 function sourceMayDelete(world: World, move: HandingOver): boolean {
   // What has no mark of the move deletes nothing, and each write that it takes beside the target is lost.
   if (hasNoMark(world, move)) return true;
-  if (!targetKnows(world, move)) return false;
-  return (
-    replicaHolds(world, move) || world.now >= (world.trace(move.id)?.targetKnewAt ?? world.now) + MOVE_BOUNDS.replica
-  );
+  return targetKnows(world, move) && isHeld(world, move);
 }
 
-/** What the target had at success is not with it alone, or it has no replica that could hold it. */
-export function replicaHolds(world: World, move: HandingOver): boolean {
+/** What the target had at success is with more than a dead process, as far as the bound lets anybody wait for it. */
+export const isHeld = (world: World, move: HandingOver): boolean =>
+  replicaHolds(world, move) || answersStill(world, move);
+
+const replicasOfTarget = (world: World, move: HandingOver): readonly Node[] => {
   const target = shardOf(world.intended.cluster, move.target);
-  const replicas = target === undefined ? [] : namedReplicas(target);
+  return target === undefined ? [] : namedReplicas(target);
+};
+
+/** What the target had at success is not with it alone. */
+function replicaHolds(world: World, move: HandingOver): boolean {
   const { goal } = move;
-  if (replicas.length === 0) return true;
   if (goal === null) return false;
   return (
     (world.trace(move.id)?.reached ?? -1) >= goal ||
-    replicas.some(({ id }) => {
+    replicasOfTarget(world, move).some(({ id }) => {
       const view = world.view(id);
       return view?.link === 'up' && view.sequence !== null && view.sequence >= goal;
     })
   );
+}
+
+/** The source is gone, and its copy is no longer needed: a replica has it, or there is none that could lack it. */
+export const needsNoSource = (world: World, move: HandingOver): boolean =>
+  replicaHolds(world, move) || replicasOfTarget(world, move).length === 0;
+
+/** From when on an answer of the target shows that its replicas were waited for in vain; undefined: it does not know yet. */
+function waitedFor(world: World, move: HandingOver): Instant | undefined {
+  const knewAt = world.trace(move.id)?.targetKnewAt;
+  if (knewAt === undefined) return undefined;
+  // Back from a restart it has to give them the time anew.
+  const upAt = world.view(endsNow(world.intended, move).target)?.since ?? knewAt;
+  return Math.max(knewAt, upAt) + MOVE_BOUNDS.replica;
+}
+
+function answersStill(world: World, move: HandingOver): boolean {
+  const target = shardOf(world.intended.cluster, move.target);
+  const view = world.view(endsNow(world.intended, move).target);
+  if (target === undefined || view?.state !== 'up' || lostData(world, target)) return false;
+  if (namedReplicas(target).length === 0) return true;
+  const from = waitedFor(world, move);
+  return from !== undefined && view.askedAt >= from;
+}
+
+/** The node whose next answer tells its source: its replicas were waited for long enough. */
+export function answerIsDue(world: World, move: ActiveMove): NodeId | undefined {
+  if (move.phase !== 'handing-over' || move.slotOnly || isHeld(world, move)) return undefined;
+  const from = waitedFor(world, move);
+  return from !== undefined && world.now >= from ? endsNow(world.intended, move).target : undefined;
+}
+
+const GONE: ReadonlySet<NodeState> = new Set(['refused', 'silent', 'garbled', 'wrong-id', 'denied']);
+
+/**
+ * A hand-over that waits for a target which is gone, or has lost what it had: whose the piece is cannot be known before it
+ * is back. `source`: its source still has all of it, or may have; `target`: the source was told, and has deleted its copy.
+ */
+export function outOfReach(world: World, move: ActiveMove): 'source' | 'target' | undefined {
+  if (move.phase !== 'handing-over' || move.slotOnly || isHeld(world, move)) return undefined;
+  const target = shardOf(world.intended.cluster, move.target);
+  if (target === undefined) return undefined;
+  const state = world.view(target.master)?.state;
+  if (!lostData(world, target) && (state === undefined || !GONE.has(state))) return undefined;
+  // Whoever is far enough takes its place, and the slots with it.
+  const { goal } = move;
+  if (goal !== null && namedReplicas(target).some(({ id }) => (world.view(id)?.sequence ?? 0) >= goal))
+    return undefined;
+  return sourceKnows(world, move) && !hasNoMark(world, move) ? 'target' : 'source';
 }
 
 /** A new master, or one that was restarted or told something else since: it serves the slots until it is told. */
@@ -109,9 +164,8 @@ export function hasNoMark(world: World, move: HandingOver): boolean {
 export function handOverWakesAt(world: World): Instant | undefined {
   let wakeAt: Instant | undefined;
   for (const move of told(world.intended)) {
-    const trace = world.trace(move.id);
     const bound = move.phase === 'settling' ? MOVE_BOUNDS.settle : MOVE_BOUNDS.end;
-    const replica = trace?.targetKnewAt === undefined ? undefined : trace.targetKnewAt + MOVE_BOUNDS.replica;
+    const replica = move.phase === 'handing-over' ? waitedFor(world, move) : undefined;
     for (const at of [phaseAt(world, move) + bound, replica])
       if (at !== undefined && at > world.now) wakeAt = soonest(wakeAt, at);
   }

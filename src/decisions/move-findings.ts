@@ -1,11 +1,11 @@
 /** What is wrong with moves now: pieces that take too long, and slots of which nobody knows whose they are. */
-import { activeMoves } from '../operations/intended.ts';
+import { activeMoves, movesOfShard } from '../operations/intended.ts';
 import { type Held, type Migrating, MOVE_BOUNDS } from '../operations/move.ts';
 import type { Duration } from '../runtime/runtime.ts';
-import { nodeOf } from '../topology/cluster.ts';
+import { nodeOf, type Shard } from '../topology/cluster.ts';
 import { formatRange, slotCount } from '../topology/slots.ts';
 import { kvctl, redisCli } from './commands.ts';
-import { phaseAt } from './hand-over.ts';
+import { outOfReach, phaseAt } from './hand-over.ts';
 import { heldWord } from './move-steps.ts';
 import type { Finding } from './problems.ts';
 import type { World } from './world.ts';
@@ -84,4 +84,22 @@ function undecided(world: World, move: Held): Finding {
   const message = `${words(move)}: ${move.sourceNode} died, and ${so}; nobody serves them. The source's copy lacks what the target took if it had; the target's (${other}) is not whole if it had not`;
   const waitingFor = word === 'silent' ? `the answer of ${move.targetNode}, or an operator` : 'an operator';
   return { ...asks(world, move), shard: move.target, node: move.targetNode, message, waitingFor };
+}
+
+/** A hand-over to this shard that keeps its master from being replaced, or given up, and an operator's way out of it. */
+export function handOverToSettle(
+  world: World,
+  shard: Shard,
+): { readonly words: string; readonly command: string } | undefined {
+  for (const move of movesOfShard(world.intended, shard.id)) {
+    const owner = move.target === shard.id ? outOfReach(world, move) : undefined;
+    if (owner === undefined) continue;
+    const slots = `slots ${formatRange(move.piece)} had just come from ${move.source}`;
+    const words =
+      owner === 'source'
+        ? `${slots}, which still has what it gave away: it can have them back, without what ${shard.master} has taken since`
+        : `${slots}, which has deleted them: what ${shard.master} alone has of them can be given up`;
+    return { words, command: kvctl(world, `move settle ${move.id}`, `--owner ${owner}`) };
+  }
+  return undefined;
 }

@@ -18,7 +18,7 @@ import { type Cluster, shardOf, withShard } from '../topology/cluster.ts';
 import type { Sequence, ShardId, Version } from '../topology/ids.ts';
 import { formatRange, type SlotRange, slotCount, subtract, union } from '../topology/slots.ts';
 import { namedReplicas } from '../topology/text.ts';
-import { endsNow, handOverOverdue, hasNoMark, phaseAt, replicaHolds, sourceKnows, targetKnows } from './hand-over.ts';
+import { endsNow, handOverOverdue, isHeld, needsNoSource, phaseAt, sourceKnows, targetKnows } from './hand-over.ts';
 import type { Chase, Migrate } from './jobs.ts';
 import { targetWord } from './move-outcome.ts';
 import { nextSize, withInheritedSize } from './move-queue.ts';
@@ -158,7 +158,7 @@ function tooLate(world: World, move: Migrating): Proposal {
 /** A version above the failed piece; the target is told it first. `cluster`: with the slots where they belong. */
 export function settle(
   world: World,
-  move: Migrating | Held,
+  move: Migrating | Held | HandingOver,
   why: string,
   after: Settling['after'],
   events: readonly Happening[],
@@ -170,7 +170,7 @@ export function settle(
     ...recordOf(move),
     ...endsOf(move),
     phase: 'settling',
-    left: move.left,
+    left: move.phase === 'handing-over' ? { from: move.piece.from, to: (move.left ?? move.piece).to } : move.left,
     version,
     why,
     after,
@@ -272,23 +272,48 @@ function whileHeld(world: World, move: Held): MoveStep {
   }
 }
 
+/**
+ * With it goes the guard on the target's heirs, so it is not over while what the target had may be with a dead process
+ * alone. An end that is gone is told when it comes back.
+ */
+function isOver(
+  world: World,
+  move: HandingOver,
+  knows: { target: boolean; source: boolean; overdue: boolean },
+): boolean {
+  const { target, source, overdue } = knows;
+  if (move.slotOnly) return (target && source) || (overdue && (target || source));
+  if (!target) return false;
+  return source ? isHeld(world, move) : overdue && needsNoSource(world, move);
+}
+
 function whileHandingOver(world: World, move: HandingOver): MoveStep {
   const target = targetKnows(world, move);
   const source = sourceKnows(world, move);
   const overdue = handOverOverdue(world, move);
   const until = phaseAt(world, move) + MOVE_BOUNDS.end;
-  // Until a replica has it, a source that deletes nothing is no reason to let go of what must not be lost.
-  const safe = !hasNoMark(world, move) || move.slotOnly || replicaHolds(world, move);
-  // An end that is gone is told when it comes back.
-  if ((target && source && safe) || (overdue && (target || source)))
-    return { proposal: finished(world.intended, move) };
+  if (isOver(world, move, { target, source, overdue })) return { proposal: finished(world.intended, move) };
   return {
-    ...chaseReplica(world, move, source && safe),
+    ...chaseReplica(world, move, source && isHeld(world, move)),
     wakeAt: until > world.now ? until : world.now + 1_000,
   };
 }
 
-function finished(intended: Intended, move: HandingOver): Proposal {
+/**
+ * On an operator's word the source has the piece again: its target died with what it took, or has lost it. The source
+ * answers writes with TRYAGAIN until it moves slots again, which is why the piece is tried anew.
+ */
+export function givenBack(world: World, move: HandingOver, by: string, events: readonly Happening[]): Proposal {
+  const { intended } = world;
+  const why = `given back to its source on the word of ${by}`;
+  const back = give(intended.cluster, move.piece, move.target, move.source);
+  const after = move.ending === 'cancel' ? 'drop' : 'retry';
+  const { next, events: told } = settle(world, move, why, after, events, back);
+  return { next: withMoved(next, move.plan, -slotsOf(move.piece)), events: told };
+}
+
+/** It is over once its slots are where they stay, and what is left of it goes on. */
+export function finished(intended: Intended, move: HandingOver): Proposal {
   if (move.left !== null && move.ending !== 'cancel') {
     const rest = { ...recordOf(move), phase: 'queued', left: move.left, lastFailure: null, ending: null } as const;
     return { next: withOperation(intended, rest), events: [] };

@@ -254,6 +254,23 @@ test('hand-over: the linked replica that is nearest to what the target had is ch
   assert.equal(chased(moveOf('handing-over', { goal: 20 }), traced({}), 'a master 9 at:6 / c master 20'), undefined);
 });
 
+test('hand-over: it is not over, and its guard on promotions stays, while a dead target alone may have what was moved', () => {
+  const shards = 'a master 9 | b replica 9 / c master 20 | d replica 15 / e master 5';
+  const waiting = moveOf('handing-over', { goal: 20 });
+  const marked = { a: { migrating: { range: RANGE, state: 'success' } } } as const;
+  const overdue = (of: string, views: Sketch['views'] = {}) =>
+    moving(waiting, { views: { ...marked, ...views }, ...traced({ targetKnewAt: NOW - 3_400 }, 3_500) }, of);
+  const ends = (seen: World) => decideMoves(seen).proposal !== undefined;
+  assert.equal(ends(overdue(shards)), true, 'the target answers after the bound');
+  const dead = { c: { state: 'refused', askedAt: NOW - 3_450 } } as const;
+  assert.equal(ends(overdue(shards, dead)), false);
+  assert.equal(ends(overdue('a master 9 / c master 20 | d replica 20 / e master 5', dead)), true, 'a replica has it');
+  const untold = 'a master 9 at:6 / c master 20 | d replica 15 / e master 5';
+  assert.equal(ends(overdue(untold)), false, 'the source still has a copy that the replica lacks');
+  assert.equal(ends(overdue('a master 9 at:6 / c master 20 | d replica 20 / e master 5')), true);
+  assert.equal(ends(overdue('a master 9 at:6 / c master 20 / e master 5')), true, 'there is nobody who could lack it');
+});
+
 test('slot_only: straight to the hand-over, all slots at once and without their keys', () => {
   const next = commit(moving(moveOf('queued', { slotOnly: true, size: 5 })));
   assert.equal(owner(next), 's1');

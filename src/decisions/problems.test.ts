@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { decideFailovers } from './failover.ts';
 import { type Finding, findings } from './problems.ts';
 import { entry, NOW, type Sketch, seeing, VERSION, world } from './testing.ts';
+import { moveOf } from './testing-moves.ts';
 import type { World } from './world.ts';
 
 const found = (seen: World): readonly Finding[] => findings(seen, decideFailovers(seen).reports);
@@ -121,6 +122,21 @@ test('a master that came back without its data, and nobody to replace it: DATA_L
 test('a master without its data and without anybody in its place: the command that accepts the loss', () => {
   const one = only(world('a master 950', { dataLost: 900 }));
   assert.deepEqual([one.code, one.command], ['DATA_LOST', 'kvctl node readmit a -n ns -c c1 --empty']);
+});
+
+test('a master that died with slots it had just been given: who still has them, and the command that gives them back', () => {
+  const handed = moveOf('handing-over', { goal: 9 });
+  const views = { a: { migrating: { range: handed.piece, state: 'success' } } } as const;
+  const dies = (text: string) => world(text, { operations: [handed], views, traces: { mv: { phaseAt: NOW - 5_000 } } });
+  const dead = only(dies('a master 9 at:6 / c master 9 dead | d replica 5'));
+  assert.deepEqual([dead.code, dead.command], ['MASTER_DOWN', 'kvctl move settle mv -n ns -c c1 --owner source']);
+  assert.match(dead.message, /slots 100-199 had just come from s0, which still has what it gave away/);
+  assert.equal(dead.waitingFor, 'an eligible replica, or an operator');
+  const empty = only(dies('a master 9 at:6 / c master 0 highest:9'));
+  assert.deepEqual([empty.code, empty.command], ['DATA_LOST', 'kvctl move settle mv -n ns -c c1 --owner source']);
+  const deleted = only(dies('a master 9 / c master 9 dead | d replica 5'));
+  assert.equal(deleted.command, 'kvctl move settle mv -n ns -c c1 --owner target');
+  assert.match(deleted.message, /which has deleted them: what c alone has of them can be given up/);
 });
 
 test('a shard that was replaced a moment ago: who takes its place, and how long that is waited for', () => {

@@ -10,7 +10,7 @@ import { drift } from './drift.ts';
 import type { ShardReport } from './failover.ts';
 import { lostData } from './liveness.ts';
 import { handedOver } from './move-deaths.ts';
-import { moveFindings } from './move-findings.ts';
+import { handOverToSettle, moveFindings } from './move-findings.ts';
 import { choosePromotion, whyNot } from './promotion.ts';
 import { heirOf } from './switchovers.ts';
 import { unlinked } from './unlinked.ts';
@@ -73,13 +73,18 @@ export function masterFinding(world: World, shard: Shard, report: ShardReport | 
       : held === null
         ? 'it is about to be replaced'
         : `${report.candidate} takes its place later`;
+  const settling = eligible ? undefined : handOverToSettle(world, shard);
+  const operator = acceptLoss !== null || settling !== undefined;
   return {
     ...common,
     code: verdict.how === 'lost-data' ? 'DATA_LOST' : 'MASTER_DOWN',
-    message: `master ${shard.master}: ${verdict.because}; ${so}`,
-    waitingFor:
-      held ?? (eligible ? null : `an eligible replica, or ${acceptLoss === null ? 'the master' : 'an operator'}`),
-    command: paused ? resume : eligible && held === null ? null : (failoverCommand(world, shard) ?? acceptLoss),
+    message: `master ${shard.master}: ${verdict.because}; ${so}${settling === undefined ? '' : `. ${settling.words}`}`,
+    waitingFor: held ?? (eligible ? null : `an eligible replica, or ${operator ? 'an operator' : 'the master'}`),
+    command: paused
+      ? resume
+      : eligible && held === null
+        ? null
+        : (failoverCommand(world, shard) ?? settling?.command ?? acceptLoss),
   };
 }
 

@@ -8,7 +8,7 @@ import { mostAtAttach } from './confirming.ts';
 import { released, tellingWakesAt, wants } from './telling.ts';
 import { carrying, entry, NOW, nodeAt, seeing, shardAt, VERSION, world } from './testing.ts';
 import { moveOf, RANGE } from './testing-moves.ts';
-import type { World } from './world.ts';
+import type { NodeView, World } from './world.ts';
 
 /** `a promote, b attach`: who is told what, in the order of the list. */
 const told = (seen: World): string =>
@@ -224,9 +224,15 @@ test('hand-over: the replicas of the target do not catch up: the source is told 
       }),
       'c',
     );
+  const asked = (ms: number, facts: Partial<NodeView>) =>
+    told(seeing(waited(ms), 'c', { askedAt: NOW - 50, ...facts }));
   assert.equal(told(waited(900)), '');
   assert.equal(tellingWakesAt(waited(900)), NOW + 100);
-  assert.equal(told(waited(1_000)), 'a update');
+  assert.equal(asked(1_040, {}), '', 'it was asked too early to show that it lives');
+  assert.equal(asked(1_050, {}), 'a update');
+  assert.equal(asked(1_050, { state: 'refused' }), '', 'the only copy that can be reached is with the source');
+  assert.equal(asked(1_050, { fell: { from: 20, at: NOW - 60 } }), '', 'it has lost what it took');
+  assert.equal(asked(2_500, { since: NOW - 1_000 }), '', 'back from a restart it gives its replicas the time anew');
 });
 
 test('hand-over: a target without replicas has nobody to wait for', () => {

@@ -5,6 +5,8 @@ import type { Acknowledged } from './traffic.ts';
 
 /** After a hand-over its source is told within this, if it can be. */
 const TOLD_WITHIN = 5_000;
+/** What was told before a promotion may come out a little behind it. */
+const IN_FLIGHT = 500;
 
 /** Breaks the promise for each acknowledged write that is gone and may not be; answers how many are gone and may. */
 export function judge(missing: readonly Acknowledged[], stage: Stage, planned: boolean): number {
@@ -56,15 +58,19 @@ function servedTwice(write: Acknowledged, stage: Stage): boolean {
 const isIn = ({ slot }: Acknowledged, range: SlotRange): boolean => range.from <= slot && slot <= range.to;
 
 /**
- * Moved to a master that died before any of its replicas had it: a source is told, and deletes its copy, when a replica
- * has all, or a second after the hand-over if none can be waited for.
+ * Moved to a master that died before any of its replicas had it, though its source was rightly told, and has deleted its
+ * copy: the target had answered a second after it knew. While it is not told the source keeps what it had.
  */
 function diedWithItsTarget(write: Acknowledged, stage: Stage): boolean {
-  const { handOvers, promotions, cluster } = stage.invariants;
-  return handOvers.some(({ range, target, goal, startedAt, at }) => {
+  const { handOvers, promotions, cluster, commands } = stage.invariants;
+  return handOvers.some(({ host, range, target, goal, startedAt, at }) => {
     if (!isIn(write, range) || write.at > at + TOLD_WITHIN) return false;
+    const deleted = commands.moves.deleted.find(
+      (one) => one.host === host && one.target === target && one.at >= at && isIn(write, one.range),
+    );
     return promotions.some((promotion) => {
       if (promotion.planned || promotion.shard !== target || promotion.at < startedAt) return false;
+      if (deleted === undefined || deleted.at > promotion.at + IN_FLIGHT) return false;
       const shard = cluster?.shards.find(({ id }) => id === target);
       const entry = shard?.lineage.find(({ version }) => version === promotion.version);
       return entry !== undefined && !(entry.sequence >= goal);

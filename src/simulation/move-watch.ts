@@ -11,6 +11,9 @@ import type { World } from './world.ts';
 /** A source waits for a replica of its target, and an end for one that cannot be told, for these; less what is in flight. */
 const REPLICA_BOUND = 900;
 const END_BOUND = 2_800;
+/** A target that answered its controller no longer ago than this may have died with the source being told; under bad networks. */
+const ANSWERED = 1_000;
+const ANSWERED_SLOWLY = 6_000;
 
 /** A piece of which nobody will ever know whether its target had taken it, when its masters died. */
 export interface LostSight {
@@ -20,11 +23,20 @@ export interface LostSight {
   readonly until: number;
 }
 
+/** A source that was told to delete what it had handed over, while a replica of the target had it or the target answered. */
+export interface Deleted {
+  readonly host: string;
+  readonly range: SlotRange;
+  readonly target: string;
+  readonly at: number;
+}
+
 const isActive = ({ kind, phase }: SeenOperation): boolean =>
   kind === 'move' && phase !== 'queued' && phase !== 'failed';
 
 export class MoveWatch {
   readonly lostSight: LostSight[] = [];
+  readonly deleted: Deleted[] = [];
   /** Moves under way at a time, at most. */
   most = 0;
   readonly #world: World;
@@ -97,8 +109,11 @@ export class MoveWatch {
       let moved = 0;
       for (const move of after.operations) {
         const was = before.operations.find(({ id }) => id === move.id);
-        if (move.plan !== plan.id || move.phase !== 'handing-over' || was?.phase === move.phase) continue;
-        moved += move.range === undefined ? 0 : slotCount([move.range]);
+        if (move.plan !== plan.id || was?.phase === move.phase) continue;
+        const slots = move.range === undefined ? 0 : slotCount([move.range]);
+        if (move.phase === 'handing-over') moved += slots;
+        // Given back on an operator's word.
+        else if (was?.phase === 'handing-over' && move.phase === 'settling') moved -= slots;
       }
       if (plan.moved - old.moved !== moved)
         this.#committed.break(
@@ -143,22 +158,43 @@ export class MoveWatch {
     if (move.slotOnly || (move.phase !== 'handing-over' && move.phase !== 'settling')) return;
     const since = this.#world.loop.now - (this.#since.get(move.id) ?? 0);
     const target = this.#machineOf(cluster.shards.find(({ id }) => id === move.target)?.master ?? '');
-    if (since >= END_BOUND || this.#world.network.troubled || target?.state !== 'running') return;
     // Without a mark it deletes nothing.
     const marked = machine.core?.cluster.migrator.infoText.includes('migrating_state: success') === true;
-    if (move.phase === 'handing-over' && (move.recovered || !marked || machine.id !== move.sourceNode)) return;
+    const deletes = marked && !move.recovered && machine.id === move.sourceNode;
+    if (move.phase === 'handing-over' && !deletes) return;
+    if (move.phase === 'handing-over') this.#lastCopy(cluster, machine, move, where);
+    if (since >= END_BOUND || this.#world.network.troubled || target?.state !== 'running') return;
     if (Number(target.core?.cluster.topology.version) < cluster.version && !this.#toldAt.has(move.id))
       this.#committed.break('the target of a move is told first', where);
     if (move.phase === 'handing-over') this.#hasACopy(cluster, move, where);
   }
 
+  /** What the source deletes is with a replica of the target, or with a target that lives. */
+  #lastCopy(cluster: SeenCluster, machine: Machine, move: SeenOperation, where: string): void {
+    const { loop, network } = this.#world;
+    const target = this.#machineOf(cluster.shards.find(({ id }) => id === move.target)?.master ?? '');
+    const lives = target?.state === 'running' && !((target.core?.database.sequence ?? 0) < move.goal);
+    const tolerance = network.troubled ? ANSWERED_SLOWLY : ANSWERED;
+    const justDied = target !== undefined && loop.now - target.disturbedAt <= tolerance;
+    const replicas = this.#replicasOf(cluster, move);
+    if (!lives && !justDied && !replicas.some((sequence) => sequence >= move.goal))
+      this.#committed.break('a copy is deleted once there is another', `${where}: ${target?.name} is gone`);
+    else if (move.range !== undefined)
+      this.deleted.push({ host: machine.host, range: move.range, target: move.target, at: loop.now });
+  }
+
+  /** What each member of the target that is no master has come to. */
+  #replicasOf(cluster: SeenCluster, move: SeenOperation): readonly number[] {
+    const nodes = cluster.shards.find(({ id }) => id === move.target)?.nodes ?? [];
+    const replicas = nodes.filter((node) => !node.master && !node.away);
+    return replicas.map(({ id }) => this.#machineOf(id)?.core?.database.sequence ?? 0);
+  }
+
   #hasACopy(cluster: SeenCluster, move: SeenOperation, where: string): void {
     const toldAt = this.#toldAt.get(move.id);
     if (toldAt === undefined || this.#world.loop.now - toldAt >= REPLICA_BOUND) return;
-    const nodes = cluster.shards.find(({ id }) => id === move.target)?.nodes ?? [];
-    const replicas = nodes.filter((node) => !node.master && !node.away).map(({ id }) => this.#machineOf(id));
-    const reached = replicas.map((replica) => replica?.core?.database.sequence ?? 0);
-    if (replicas.length > 0 && !reached.some((sequence) => sequence >= move.goal))
+    const reached = this.#replicasOf(cluster, move);
+    if (reached.length > 0 && !reached.some((sequence) => sequence >= move.goal))
       this.#committed.break(
         'a copy is deleted once there is another',
         `${where}: ${reached.join(', ')} of ${move.goal}`,
