@@ -166,8 +166,8 @@ test('slots that are being handed over go back to their source', () => {
     },
   });
   assert.match(broken(back, open), /slots 9000-9001 were moved and would go back to s0/);
-  const anew = moveOf('settling', { range, targetNode: 'd', version: back.cluster.version });
-  assert.equal(broken({ ...back, operations: [anew] }, open), '', 'on the word of an operator');
+  const anew = moveOf('settling', { range, targetNode: 'd', version: back.cluster.version, returned: range });
+  assert.equal(broken({ ...back, operations: [anew] }, open), '', 'their target is gone, and the move says so');
 });
 
 test('a part of what is being handed over goes back to its source', () => {

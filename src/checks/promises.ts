@@ -5,7 +5,7 @@
 import { type Intended, lookOf, meantFor } from '../operations/intended.ts';
 import { coverage, faultsOf, nodeOf, nodesOf, type Shard } from '../topology/cluster.ts';
 import type { ShardId } from '../topology/ids.ts';
-import { covers, formatRange, intersect, subtract } from '../topology/slots.ts';
+import { covers, formatRange, formatSlots, intersect, subtract } from '../topology/slots.ts';
 
 const NONE: ReadonlySet<ShardId> = new Set();
 
@@ -57,7 +57,7 @@ function versionSpentOnce(before: Intended, after: Intended): string[] {
 function coverageStays(before: Intended, after: Intended): string[] {
   if (after.ending) return [];
   const lost = subtract(coverage(before.cluster), coverage(after.cluster));
-  return lost.length === 0 ? [] : [`slots ${lost.map(formatRange).join(',')} would have no owner any more`];
+  return lost.length === 0 ? [] : [`slots ${formatSlots(lost)} would have no owner any more`];
 }
 
 function sameStart(before: Shard, after: Shard): boolean {
@@ -114,14 +114,14 @@ function onlyTheProvenAreMasters(before: Intended, after: Intended, untold: Read
 }
 
 /**
- * Promise 5: slots whose hand-over is under way never go back to their source by the same move, unless an operator says so
- * where the target is gone: its record tells both ends anew then.
+ * Promise 5: slots whose hand-over is under way never go back to their source by the same move, unless their target is gone
+ * with what it took; its record says so then, and tells both ends anew.
  */
 function finishedMovesStay(before: Intended, after: Intended): string[] {
   return before.operations.flatMap((move) => {
     if (move.kind !== 'move' || move.phase !== 'handing-over') return [];
     const anew = after.operations.find((one) => one.id === move.id);
-    if (anew?.kind === 'move' && anew.phase === 'settling' && anew.version > before.cluster.version) return [];
+    if (anew?.kind === 'move' && anew.phase === 'settling' && anew.returned !== null) return [];
     const source = after.cluster.shards.find((shard) => shard.id === move.source);
     const back = source !== undefined && intersect([move.piece], source.slots).length > 0;
     return back ? [`slots ${formatRange(move.piece)} were moved and would go back to ${move.source}`] : [];

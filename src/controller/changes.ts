@@ -9,10 +9,10 @@ import { handedOver, moveToSettle } from '../decisions/move-deaths.ts';
 import { handOverToSettle } from '../decisions/move-findings.ts';
 import { choosePromotion, type Judged, whyNot } from '../decisions/promotion.ts';
 import { carries } from '../decisions/seen.ts';
+import { drain } from '../decisions/switchovers.ts';
 import type { Happening, Proposal, World } from '../decisions/world.ts';
 import { activeMoves, type Intended, moveOfShard, movesOf, nextVersion, switchoverOf } from '../operations/intended.ts';
 import { binds } from '../operations/move.ts';
-import type { Switchover } from '../operations/switchover.ts';
 import {
   type Cluster,
   type LeavingNode,
@@ -272,7 +272,7 @@ export function switchoverCandidate(
   return { from, to, index };
 }
 
-/** The drain: from its commit on the old master serves nothing, until the swap or the restoration. */
+/** Drained for the one that takes its place. Throws as `switchoverCandidate` does. */
 export function beginSwitchover(
   world: World,
   ref: ShardRef,
@@ -280,23 +280,9 @@ export function beginSwitchover(
   id: string,
   by: string,
 ): Proposal {
-  const { from, to } = switchoverCandidate(world, ref, preferred);
-  const { intended } = world;
-  const { shard } = findShard(intended.cluster, ref);
-  const version = intended.cluster.version + 1;
-  const open: Switchover = {
-    kind: 'switchover',
-    id,
-    shard: shard.id,
-    from: from.id,
-    to: to.id,
-    by,
-    startedAt: world.wall,
-    phase: 'draining',
-    version,
-  };
-  const next = nextVersion({ ...intended, operations: [...intended.operations, open] }, intended.cluster);
-  return { next, events: [about(by, 'switchover.started', `${from.id} is drained for ${to.id}`, shard.id, to.id)] };
+  const { to } = switchoverCandidate(world, ref, preferred);
+  const { shard } = findShard(world.intended.cluster, ref);
+  return drain(world, world.intended, { shard: shard.id, to: to.id, operation: id, by, why: '' });
 }
 
 /** The master does not answer: its replica is promoted on the caller's word. */

@@ -3,7 +3,7 @@
  * put them first, and say whose slots are of which nobody knows. Each throws a `Refusal` that says what is allowed.
  */
 import { outOfReach } from '../decisions/hand-over.ts';
-import { finished, give, givenBack, handingOver, inOrder, settle } from '../decisions/move-steps.ts';
+import { backAtSource, finished, give, handingOver, inOrder, settle } from '../decisions/move-steps.ts';
 import type { Proposal, World } from '../decisions/world.ts';
 import {
   type Intended,
@@ -237,7 +237,9 @@ function settleHandedOver(world: World, move: HandingOver, owner: 'source' | 'ta
     return { ...proposal, events: [...events, ...proposal.events] };
   }
   const given = `what ${move.targetNode} has taken of them is given up; their source answers writes with TRYAGAIN until it moves slots again, is restarted or switched over`;
-  return inOrder(givenBack(world, move, by, [about(by, 'move.settled', `${message}${given}`, move.source)]));
+  const back = backAtSource(world.intended, move, `given back to its source on the word of ${by}`);
+  const events = [about(by, 'move.settled', `${message}${given}`, move.source)];
+  return inOrder({ next: nextVersion(back, back.cluster), events });
 }
 
 export function changeMoves(world: World, command: MovesCommand, by: string): Proposal {

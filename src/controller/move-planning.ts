@@ -209,6 +209,7 @@ function queued(
     pace: null,
     keys: options.slotOnly === true ? null : keysIn(range, perSlot.get(source)),
     beganAt: null,
+    returned: null,
     failures: 0,
     tries: 0,
     ending: null,

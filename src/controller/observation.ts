@@ -73,6 +73,8 @@ export class NodeWatch implements NodeView {
   fell: NodeView['fell'] = null;
   aged: Sequence = 0;
   version: Version | null = null;
+  /** Since when it has carried that. */
+  versionSince: Instant = Number.NEGATIVE_INFINITY;
   link: NodeView['link'] = null;
   follows: Address | null = null;
   linkUpAt: Instant = Number.NEGATIVE_INFINITY;
@@ -153,7 +155,7 @@ export class NodeWatch implements NodeView {
     if (record.askedAt < this.#heardAt) return changed;
     const version = record.kind === 'not-initialized' ? -1 : record.epoch;
     if (version !== this.version) {
-      this.version = version;
+      this.#carries(version, now);
       // A question that was on its way when the fence was answered says nothing of it.
       if (this.fenced !== null && version < this.fenced.version && record.askedAt > this.fenced.at) this.unfence();
       changed = true;
@@ -166,6 +168,11 @@ export class NodeWatch implements NodeView {
   }
 
   /** Our node does not answer: somebody else does, at its address. */
+  #carries(version: Version | null, now: Instant): void {
+    if (version !== this.version) this.versionSince = now;
+    this.version = version;
+  }
+
   #answeredByAnother(askedAt: Instant, now: Instant, wall: number): boolean {
     const broke = this.brokeAt === null;
     this.brokeAt ??= askedAt;
@@ -302,7 +309,7 @@ export class NodeWatch implements NodeView {
     if (learned.holds !== undefined) {
       this.holds = learned.holds;
       this.holdsSince = now;
-      this.version = learned.holds === null ? -1 : learned.holds.version;
+      this.#carries(learned.holds === null ? -1 : learned.holds.version, now);
     }
     if (learned.rsid !== undefined) this.rsid = learned.rsid;
     if (learned.dangers !== undefined) this.dangers = learned.dangers;

@@ -102,6 +102,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
         failures: count,
         tries: count,
         ending: fc.constantFrom('cancel', 'retry', null),
+        returned: fc.option(range),
         left: range,
         piece: range,
         version: count,

@@ -68,6 +68,7 @@ export function readMove(one: Record<string, unknown>, what: string): Move {
     failures: own('failures', natural),
     tries: or('tries', 0, natural),
     ending: orNull('ending', (word, where) => oneOf(word, ENDINGS, where)),
+    returned: orNull('returned', readRange),
   } as const;
   const left = () => or('left', range, readRange);
   const ends = () => ({

@@ -133,6 +133,7 @@ export function movesOfGo(shards: readonly ReadShard[], cluster: Cluster, random
         pace: null,
         keys: null,
         beganAt: null,
+        returned: null,
         ending: null,
         noted: null,
         resumed: true,

@@ -10,6 +10,7 @@ import { masterOf, type Shard, shardOf } from '../topology/cluster.ts';
 import {
   covers,
   formatRange,
+  formatSlots,
   intersect,
   NO_SLOTS,
   type SlotRange,
@@ -39,8 +40,6 @@ export function keyFindings(world: World, deep: DeepLook): readonly Found[] {
 /** Neither end of a move holds or serves its slots as the topology says until all of it has ended. */
 const movingSlots = (world: World, deep: DeepLook): SlotSet =>
   slotSet([deep.intended, world.intended].flatMap((at) => movesOf(at).filter(unfinished)).map(({ range }) => range));
-
-const listed = (slots: SlotSet): string => slots.map(formatRange).join(',');
 
 /** Longer ones nobody types; the slots stand in the answer as data. */
 const MOST = 300;
@@ -98,7 +97,7 @@ const common = (of: Held, slots: SlotSet) => ({
 /** Slots that change their owner by the topology alone keep their keys where they were. */
 function onlyCopy(world: World, of: Held, slots: SlotSet): readonly Found[] {
   if (slots.length === 0) return [];
-  const back = kvctl(world, `migrate slot ${listed(slots)}`, '--target', `${of.own}`, '--slot-only');
+  const back = kvctl(world, `migrate slot ${formatSlots(slots)}`, '--target', `${of.own}`, '--slot-only');
   return [
     {
       ...common(of, slots),
@@ -114,7 +113,7 @@ function onlyCopy(world: World, of: Held, slots: SlotSet): readonly Found[] {
 
 function leftBehind(world: World, of: Held, slots: SlotSet): readonly Found[] {
   if (slots.length === 0) return [];
-  const move = (target: number) => kvctl(world, `migrate slot ${listed(slots)}`, '--target', `${target}`);
+  const move = (target: number) => kvctl(world, `migrate slot ${formatSlots(slots)}`, '--target', `${target}`);
   const both = `${move(of.own)} && ${move(of.index)}`;
   return [
     {

@@ -192,7 +192,7 @@ export function paces(world: World, reports: readonly ShardReport[]): ReadonlyMa
     const replaced = world.lateCommit(shard.id)?.before.master;
     if (replaced !== undefined) nodes.set(replaced, PACE.close);
     const move = moveOfShard(world.intended, shard.id);
-    if (suspect && move?.phase === 'migrating')
+    if (suspect && (move?.phase === 'migrating' || move?.phase === 'handing-over'))
       nodes.set(move.source === shard.id ? move.targetNode : move.sourceNode, late ? PACE.waiting : PACE.close);
     // Nobody serves what is held until it has answered.
     if (move?.phase === 'held' && move.target === shard.id) nodes.set(move.targetNode, PACE.waiting);

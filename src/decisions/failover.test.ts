@@ -272,6 +272,46 @@ test('the target dies in the hand-over: a replica that lacks the moved slots is 
   assert.deepEqual(places(commit(level).next)[1], 'c away, d master');
 });
 
+test('the target dies before a replica has what it took over, and its source was not told: it goes back with the failover', () => {
+  const ours = { mv: { phaseAt: NOW - 2_000 } };
+  const dies = (text: string, sketch: Sketch = {}) => world(text, { operations: [HANDING], traces: ours, ...sketch });
+  const has = (of: Proposal['next']) => of.cluster.shards.find((one) => covers(one.slots, HANDING.piece))?.id;
+  const behind = 'a master 9 at:6 / c master 8 dead | d replica 7';
+  const { next, events } = commit(dies(behind));
+  assert.deepEqual(places(next)[1], 'c away, d master');
+  assert.deepEqual([has(next), next.cluster.version], ['s0', VERSION + 1]);
+  const [move] = movesOf(next);
+  assert.deepEqual(move?.phase === 'settling' && [move.after, move.version], ['retry', VERSION + 1]);
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['move.retried', 'failover'],
+  );
+  // Its heir has them: they stay.
+  const level = commit(dies('a master 9 at:6 / c master 8 dead | d replica 8')).next;
+  assert.deepEqual([has(level), movesOf(level)[0]?.phase], ['s1', 'handing-over']);
+  // Of one that said nothing at success no replica is known to have them all.
+  const unknown = commit(dies(behind, { operations: [{ ...HANDING, goal: null }] })).next;
+  assert.deepEqual([has(unknown), movesOf(unknown)[0]?.phase], ['s0', 'settling']);
+  // It came back without its data: the replica is promoted before it copies the loss.
+  const empty = commit(dies('a master 9 at:6 / c master 0 highest:8 | d replica 7 down')).next;
+  assert.deepEqual([has(empty), movesOf(empty)[0]?.phase], ['s0', 'settling']);
+});
+
+test('what was handed over goes back only while nobody can have told its source, and no more than max_lag is given up', () => {
+  const behind = 'a master 9 at:6 / c master 8 dead | d replica 7';
+  const ours = { mv: { phaseAt: NOW - 2_000 } };
+  const holds = (text: string, sketch: Sketch) =>
+    assert.equal(decideFailovers(world(text, { operations: [HANDING], traces: ours, ...sketch })).proposal, undefined);
+  holds(behind, { traces: { mv: { phaseAt: NOW - 2_000, found: true } } });
+  holds(behind, { traces: {} });
+  holds(behind, { traces: { mv: { phaseAt: NOW - 30_000 } } });
+  holds(behind, { views: { a: { busySince: NOW - 10 } } });
+  holds(behind, { views: { a: { state: 'silent' } } });
+  holds(behind, { operations: [{ ...HANDING, recovered: true }] });
+  holds('a master 9 / c master 8 dead | d replica 7', {});
+  holds('b master 9 at:6 | a away 9 at:6 / c master 8 dead | d replica 7', {});
+});
+
 test('the target dies before it says what it had after the move: no replica is known to have the slots', () => {
   const shards = 'a master 9 at:6 / c master 8 dead | d replica 8';
   const decision = decideFailovers(world(shards, { operations: [{ ...HANDING, goal: null }] }));

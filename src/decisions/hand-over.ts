@@ -131,6 +131,25 @@ export function answerIsDue(world: World, move: ActiveMove): NodeId | undefined 
   return from !== undefined && world.now >= from ? endsNow(world.intended, move).target : undefined;
 }
 
+/**
+ * The target is gone before anybody else had what it took over, and its source, which was not told, still has all of it:
+ * a failover of the target gives the piece back. What the target has taken since is lost as the last writes of any dead
+ * master are, which is why it must be no more than `max_lag` of them; past that somebody has to say so.
+ */
+export function mayGoBack(world: World, move: HandingOver): boolean {
+  const trace = world.trace(move.id);
+  const source = world.view(move.sourceNode);
+  const target = world.view(endsNow(world.intended, move).target);
+  // What another controller had told the source, nobody here knows.
+  if (move.slotOnly || move.recovered || trace === undefined || trace.found === true || target === undefined)
+    return false;
+  if (endsNow(world.intended, move).source !== move.sourceNode || source?.state !== 'up') return false;
+  // Its last topology was read back; one that it is being told may be the one by which it deletes them.
+  if (source.busySince !== null || source.version === null || source.version >= move.version) return false;
+  const diedAt = target.brokeAt ?? target.fell?.at ?? target.since;
+  return diedAt - trace.phaseAt <= world.policy.maxLag;
+}
+
 const GONE: ReadonlySet<NodeState> = new Set(['refused', 'silent', 'garbled', 'wrong-id', 'denied']);
 
 /**

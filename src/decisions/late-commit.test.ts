@@ -6,6 +6,7 @@ import { decideFailovers } from './failover.ts';
 import { decideLateCommits, untoldUntil } from './late-commit.ts';
 import { wants } from './telling.ts';
 import { after, NOW, nodeAt, seeing, shardAt, VERSION, world } from './testing.ts';
+import { moveOf } from './testing-moves.ts';
 import type { NodeView, World } from './world.ts';
 
 const SHARDS = 'a master 900 dead | b replica 880 | c replica 870 / d master 9 | e replica 9';
@@ -54,6 +55,18 @@ test('late-commit: the old master came back meanwhile with all it had: given bac
     nodes.map(({ membership, proof, attaching }) => ({ membership, proof, attaching })),
     old.nodes.map(({ membership, proof, attaching }) => ({ membership, proof, attaching })),
   );
+});
+
+test('late-commit: slots that went back with it were the old master’s since then: the promotion stands', () => {
+  const dying = world('a master 900 dead | b replica 880 | c replica 870 / d master 9 at:6 | e replica 9', {
+    operations: [moveOf('handing-over', { source: 's1', sourceNode: 'd', target: 's0', targetNode: 'a', goal: 899 })],
+    traces: { mv: { phaseAt: NOW - 900 } },
+  });
+  const next = decideFailovers(dying).proposal?.next ?? assert.fail('it was not replaced');
+  const late = { acceptedAt: NOW - 100, before: shardAt(dying) };
+  const seen = seeing({ ...after(dying, next), lateCommit: (id) => (id === 's0' ? late : undefined) }, 'a', back);
+  assert.equal(decideLateCommits(seen), undefined);
+  assert.ok(told(seen).includes('b promote'), told(seen).join(', '));
 });
 
 test('the promise allows it for what nobody was told, and for nothing else', () => {

@@ -8,7 +8,8 @@
  *                                 refuses, is another node, plays another
  *                                   role, or has lost something           -> told
  *                                 has not answered within 250 ms          -> told
- *   told, or committed in time    the promotion stands
+ *   told, or committed in time,   the promotion stands
+ *     or slots went back with it
  *
  * Giving back takes the newest entry out of the lineage again: no node was ever told of it, so nobody's proof or limit
  * comes from it. Where a crash can fall:
@@ -18,7 +19,7 @@
  *   while it is given back            nobody is told meanwhile; afterwards one of the two is what is committed
  */
 
-import { nextVersion } from '../operations/intended.ts';
+import { movesOfShard, nextVersion } from '../operations/intended.ts';
 import type { Duration, Instant } from '../runtime/runtime.ts';
 import { type Node, newestEntry, type Shard, withShard } from '../topology/cluster.ts';
 import { lostData } from './liveness.ts';
@@ -38,11 +39,21 @@ function answerOf(world: World, { acceptedAt, before }: LateCommit): 'whole' | '
   return itself && (master.sequence ?? 0) >= master.highest ? 'whole' : 'gone';
 }
 
+/** It gave slots back that the old master had just been given: with them it would have to take back more than itself. */
+const returnedSlots = (world: World, shard: Shard): boolean =>
+  movesOfShard(world.intended, shard.id).some(
+    (move) => move.phase === 'settling' && move.target === shard.id && move.version === newestEntry(shard).version,
+  );
+
+/** A late failover that is still to be told, and may be given back. */
+const lateOf = (world: World, shard: Shard): LateCommit | undefined =>
+  returnedSlots(world, shard) ? undefined : world.lateCommit(shard.id);
+
 /** Until when nobody of the cluster is told anything; undefined: nothing stands in the way. */
 export function untoldUntil(world: World): Instant | undefined {
   let until: Instant | undefined;
-  for (const { id } of world.intended.cluster.shards) {
-    const late = world.lateCommit(id);
+  for (const shard of world.intended.cluster.shards) {
+    const late = lateOf(world, shard);
     if (late === undefined) continue;
     const answer = answerOf(world, late);
     const ends = late.acceptedAt + ANSWERS_WITHIN;
@@ -77,7 +88,7 @@ export function decideLateCommits(world: World): Proposal | undefined {
   let { cluster } = intended;
   const events: Happening[] = [];
   for (const shard of intended.cluster.shards) {
-    const late = world.lateCommit(shard.id);
+    const late = lateOf(world, shard);
     if (late === undefined || answerOf(world, late) !== 'whole') continue;
     cluster = withShard(cluster, shard.id, (now) => givenBack(now, late.before));
     events.push({

@@ -14,18 +14,20 @@
  *             held           nothing                                    goes back to the source's new master, given up: what
  *                                                                         the target may have taken is in its heir's data,
  *                                                                         hidden, until the slots are moved there again
- *             handing-over   what it had at success                     its heir must have that
- *                            nothing                                    nobody takes its place before it answers
+ *             handing-over   its heir has what it had at success        stays with the target's new master
+ *                            otherwise, and the source was told nothing goes back to the source, and is tried again
+ *                            otherwise                                  nobody takes its place before it answers, or
+ *                                                                         somebody settles it
  *   either    settling       it is the source's                         as before; the order is that of who leads now
  */
 import { type Intended, movesOfShard, nextVersion, withOperation } from '../operations/intended.ts';
-import { type ActiveMove, endsOf, type Held, type Migrating, recordOf } from '../operations/move.ts';
+import { type ActiveMove, endsOf, type HandingOver, type Held, type Migrating, recordOf } from '../operations/move.ts';
 import type { Instant } from '../runtime/runtime.ts';
 import type { Shard } from '../topology/cluster.ts';
 import type { Sequence, ShardId } from '../topology/ids.ts';
-import { endsNow } from './hand-over.ts';
+import { endsNow, mayGoBack } from './hand-over.ts';
 import { targetWord } from './move-outcome.ts';
-import { about, give, handingOver, withFailed } from './move-steps.ts';
+import { about, backAtSource, give, handingOver, withFailed } from './move-steps.ts';
 import { DETECTION, type Happening, type World } from './world.ts';
 
 export interface Settled {
@@ -37,6 +39,8 @@ export interface Settled {
 interface Death {
   readonly shard: { readonly id: ShardId; readonly master: string };
   readonly brokeAt: Instant;
+  /** What its heir has. */
+  readonly sequence: Sequence;
 }
 
 /** How long the other end of a move is waited for, in ms from the break. */
@@ -93,7 +97,7 @@ function waitsFor(world: World, move: Migrating, shard: Shard, brokeAt: Instant)
  */
 export function handedOver(world: World, shard: Shard): Sequence | undefined {
   const goals = movesOfShard(world.intended, shard.id).flatMap((move) =>
-    move.phase === 'handing-over' && !move.slotOnly && move.target === shard.id
+    move.phase === 'handing-over' && !move.slotOnly && move.target === shard.id && !mayGoBack(world, move)
       ? [move.goal ?? Number.POSITIVE_INFINITY]
       : [],
   );
@@ -115,6 +119,10 @@ export function settleMoves(world: World, intended: Intended, death: Death): Set
 function settleMove(world: World, intended: Intended, move: ActiveMove, death: Death): Settled {
   const untouched = { next: intended, events: [] };
   if (move.phase === 'held') return move.target === death.shard.id ? givenUp(intended, move) : untouched;
+  if (move.phase === 'handing-over') {
+    const lacks = move.target === death.shard.id && !(death.sequence >= (move.goal ?? Number.POSITIVE_INFINITY));
+    return lacks && mayGoBack(world, move) ? returned(intended, move, death) : untouched;
+  }
   if (move.phase !== 'migrating' || move.source !== death.shard.id) return untouched;
   return withoutSource(world, intended, move, death);
 }
@@ -168,6 +176,13 @@ function withoutSource(world: World, intended: Intended, move: Migrating, death:
       };
     }
   }
+}
+
+/** The source has the piece again, and moves it anew: until then it answers writes to it with TRYAGAIN. */
+function returned(intended: Intended, move: HandingOver, { shard }: Death): Settled {
+  const why = `${shard.master} died before any of its replicas had them; they go back to ${move.sourceNode}, which still has what it gave away`;
+  const event = about(move, move.ending === 'cancel' ? 'move.cancelled' : 'move.retried', why, move.piece);
+  return { next: backAtSource(intended, move, why), events: [event] };
 }
 
 function unknownWords({ targetNode }: Migrating, word: 'forgotten' | 'past' | 'silent'): string {

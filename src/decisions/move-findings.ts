@@ -1,19 +1,24 @@
 /** What is wrong with moves now: pieces that take too long, and slots of which nobody knows whose they are. */
-import { activeMoves, movesOfShard } from '../operations/intended.ts';
-import { type Held, type Migrating, MOVE_BOUNDS } from '../operations/move.ts';
+import { movesOf, movesOfShard } from '../operations/intended.ts';
+import { type Held, type Migrating, MOVE_BOUNDS, type Move } from '../operations/move.ts';
 import type { Duration } from '../runtime/runtime.ts';
-import { nodeOf, type Shard } from '../topology/cluster.ts';
-import { formatRange, slotCount } from '../topology/slots.ts';
+import { nodeOf, type Shard, shardOf } from '../topology/cluster.ts';
+import { formatRange, formatSlots, slotCount } from '../topology/slots.ts';
 import { kvctl, redisCli } from './commands.ts';
 import { outOfReach, phaseAt } from './hand-over.ts';
 import { heldWord } from './move-steps.ts';
 import type { Finding } from './problems.ts';
+import { curedBy, refusedSlots } from './refused-slots.ts';
 import type { World } from './world.ts';
 
 export function moveFindings(world: World): readonly Finding[] {
-  return activeMoves(world.intended).flatMap((move) => {
+  return movesOf(world.intended).flatMap((move) => {
     const found =
-      move.phase === 'migrating' ? slow(world, move) : move.phase === 'held' ? undecided(world, move) : undefined;
+      move.phase === 'migrating'
+        ? slow(world, move)
+        : move.phase === 'held'
+          ? undecided(world, move)
+          : refused(world, move);
     return found === undefined ? [] : [found];
   });
 }
@@ -102,4 +107,21 @@ export function handOverToSettle(
     return { words, command: kvctl(world, `move settle ${move.id}`, `--owner ${owner}`) };
   }
   return undefined;
+}
+
+/** Clients read these slots, and none of their writes is taken. */
+function refused(world: World, move: Move): Finding | undefined {
+  const shard = shardOf(world.intended.cluster, move.source);
+  const slots = shard === undefined ? undefined : refusedSlots(world, move, shard);
+  if (shard === undefined || slots === undefined || slots.length === 0) return undefined;
+  const to = curedBy(world, shard);
+  return {
+    code: 'WRITES_REFUSED',
+    severity: 'error',
+    shard: shard.id,
+    node: shard.master,
+    message: `${shard.master} answers writes to slots ${formatSlots(slots)} with TRYAGAIN: it had given them away and has them again, and forgets that only by a restart, or as it moves other slots`,
+    waitingFor: to === undefined ? 'a replica that can take its place, or its restart' : 'a switchover',
+    command: to === undefined ? null : kvctl(world, `failover shard ${world.intended.cluster.shards.indexOf(shard)}`),
+  };
 }

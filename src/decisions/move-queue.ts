@@ -7,10 +7,11 @@ import { activeMoves, type Intended, movesOf, type OperationId, switchoverOf } f
 import { type ActiveMove, MOVE_BOUNDS, type Move, type Noted, type Queued } from '../operations/move.ts';
 import { planOf } from '../operations/plan.ts';
 import { masterOf, type Shard, shardOf } from '../topology/cluster.ts';
-import type { ShardId } from '../topology/ids.ts';
-import { covers, formatRange, intersect, type SlotRange } from '../topology/slots.ts';
+import type { NodeId, ShardId } from '../topology/ids.ts';
+import { covers, formatRange, formatSlots, intersect, type SlotRange, type SlotSet } from '../topology/slots.ts';
 import { namedReplicas } from '../topology/text.ts';
 import { lostData } from './liveness.ts';
+import { curedBy, refusedSlots } from './refused-slots.ts';
 import { carries, playsItsRole } from './seen.ts';
 import type { World } from './world.ts';
 
@@ -25,6 +26,8 @@ export type Turn =
       readonly piece: SlotRange;
       readonly noted: Noted;
     }
+  /** Its source takes no writes of it, nor moves it, until another node leads it. */
+  | { readonly kind: 'switch'; readonly source: Shard; readonly to: NodeId; readonly slots: SlotSet }
   /** The target owns all that was left. */
   | { readonly kind: 'done' }
   | { readonly kind: 'fail'; readonly why: string };
@@ -97,12 +100,25 @@ function turnOf(world: World, move: Queued): Turn {
   const view = world.view(target.master);
   const process = view?.process ?? null;
   const piece = pieceOf(world.intended, move, rest);
+  const refused = refusedSlots(world, move, source);
+  if (refused === undefined) return { kind: 'wait', why: () => `${source.master} says whether it refuses them` };
+  const slots = intersect(refused, [piece]);
+  if (slots.length > 0) return switchTurn(world, move, source, slots);
   const last = view?.importing;
   const past = last?.state === 'success' && last.range?.from === piece.from && last.range.to === piece.to;
   // Another range than that of its last success: then a success of this one cannot be of the past.
   if (past && piece.to > piece.from)
     return { kind: 'begin', source, target, piece: { ...piece, to: piece.to - 1 }, noted: { success: false, process } };
   return { kind: 'begin', source, target, piece, noted: { success: past, process } };
+}
+
+function switchTurn(world: World, move: Queued, source: Shard, slots: SlotSet): Turn {
+  const why = `${source.master} refuses slots ${formatSlots(slots)}, which it had given away, until it is restarted or switched over`;
+  if (move.failures >= MOVE_BOUNDS.attempts) return { kind: 'fail', why };
+  const to = curedBy(world, source);
+  return to === undefined
+    ? { kind: 'wait', why: () => `a replica can take the place of ${source.master}, which refuses writes to them` }
+    : { kind: 'switch', source, to: to.id, slots };
 }
 
 /** The first run of what is left that the source owns, with nothing before it that the target lacks. */

@@ -151,14 +151,16 @@ function succeeded(world: World, move: Migrating, migration: Migration & { kind:
 
 /** The target was replaced while it took them over: its heir has no part of them that anybody could rely on. */
 function tooLate(world: World, move: Migrating): Proposal {
-  const why = `${move.targetNode} was replaced as master while it took them over; they stay where they were, and what it has taken is lost. ${move.sourceNode} may answer writes to them with TRYAGAIN until it moves other slots or is switched over`;
-  return settle(world, move, why, 'fail', [about(move, 'move.failed', why, move.piece)]);
+  const why = `${move.targetNode} was replaced as master while it took them over; they stay where they were, and what it has taken is lost`;
+  const after = move.ending === 'cancel' ? 'fail' : 'retry';
+  const events = [about(move, after === 'fail' ? 'move.failed' : 'move.retried', why, move.piece)];
+  return settle(world, { ...move, returned: move.piece }, why, after, events);
 }
 
 /** A version above the failed piece; the target is told it first. `cluster`: with the slots where they belong. */
 export function settle(
   world: World,
-  move: Migrating | Held | HandingOver,
+  move: Migrating | Held,
   why: string,
   after: Settling['after'],
   events: readonly Happening[],
@@ -170,7 +172,7 @@ export function settle(
     ...recordOf(move),
     ...endsOf(move),
     phase: 'settling',
-    left: move.phase === 'handing-over' ? { from: move.piece.from, to: (move.left ?? move.piece).to } : move.left,
+    left: move.left,
     version,
     why,
     after,
@@ -300,16 +302,23 @@ function whileHandingOver(world: World, move: HandingOver): MoveStep {
 }
 
 /**
- * On an operator's word the source has the piece again: its target died with what it took, or has lost it. The source
- * answers writes with TRYAGAIN until it moves slots again, which is why the piece is tried anew.
+ * A piece that was handed over is its source's again in the next version: its target died with what it took, or has lost
+ * it. The source refuses writes to it until it is switched over, which comes before the piece is tried anew.
  */
-export function givenBack(world: World, move: HandingOver, by: string, events: readonly Happening[]): Proposal {
-  const { intended } = world;
-  const why = `given back to its source on the word of ${by}`;
-  const back = give(intended.cluster, move.piece, move.target, move.source);
-  const after = move.ending === 'cancel' ? 'drop' : 'retry';
-  const { next, events: told } = settle(world, move, why, after, events, back);
-  return { next: withMoved(next, move.plan, -slotsOf(move.piece)), events: told };
+export function backAtSource(intended: Intended, move: HandingOver, why: string): Intended {
+  const cluster = give(intended.cluster, move.piece, move.target, move.source);
+  const settling = withOperation(intended, {
+    ...recordOf(move),
+    ...endsOf(move),
+    phase: 'settling',
+    left: { from: move.piece.from, to: (move.left ?? move.piece).to },
+    version: intended.cluster.version + 1,
+    why,
+    // Nobody would know of the slots that are refused if it were gone.
+    after: move.ending === 'cancel' ? 'fail' : 'retry',
+    returned: move.piece,
+  });
+  return { ...withMoved(settling, move.plan, -slotsOf(move.piece)), cluster };
 }
 
 /** It is over once its slots are where they stay, and what is left of it goes on. */

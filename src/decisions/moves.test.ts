@@ -6,6 +6,7 @@ import type { Move } from '../operations/move.ts';
 import { plansOf } from '../operations/plan.ts';
 import { covers } from '../topology/slots.ts';
 import { decideMoves } from './moves.ts';
+import { findings } from './problems.ts';
 import { wants } from './telling.ts';
 import { after, carrying, NOW, type Sketch, seeing, VERSION, world } from './testing.ts';
 import { copied, failing, moveOf, planned, RANGE } from './testing-moves.ts';
@@ -209,7 +210,47 @@ test('the target was replaced while it took them over: its heir has nothing of t
   const next = commit(seen);
   assert.equal(owner(next), 's0');
   const move = first(next);
-  assert.equal(move?.phase === 'settling' && move.after, 'fail');
+  assert.deepEqual(move?.phase === 'settling' && [move.after, move.returned], ['retry', RANGE]);
+});
+
+/** The source has had the piece back, and says by its job that it refuses it. */
+const GIVEN_BACK = moveOf('queued', { returned: RANGE });
+const refusing = { a: { migrating: { range: RANGE, state: 'success' } } } as const;
+
+test('a source that refuses what came back to it is switched over before the piece is tried again, three times at most', () => {
+  const seen = moving(GIVEN_BACK, { views: refusing });
+  const next = commit(seen);
+  assert.deepEqual(
+    next.operations.map((one) => (one.kind === 'switchover' ? [one.from, one.to, one.phase] : one.kind)),
+    ['move', ['a', 'b', 'draining']],
+  );
+  assert.deepEqual([first(next)?.failures, next.cluster.version], [1, VERSION + 1]);
+  const known = findings(seen, []).find(({ code }) => code === 'WRITES_REFUSED');
+  assert.deepEqual([known?.node, known?.command], ['a', 'kvctl failover shard 0 -n ns -c c1']);
+  const tired = first(commit(moving({ ...GIVEN_BACK, failures: 3 }, { views: refusing, ...traced({}, 9_000) })));
+  assert.match(
+    tired?.phase === 'failed' ? tired.why : '',
+    /a refuses slots 100-163.* until it is restarted or switched over/,
+  );
+});
+
+test('a source that refuses what came back to it, and nobody to take its place: waited for, and told', () => {
+  const alone = moving(GIVEN_BACK, { views: refusing }, 'a master 9 / c master 20 | d replica 20 / e master 5');
+  assert.equal(decideMoves(alone).proposal, undefined);
+  const known = findings(alone, []).find(({ code }) => code === 'WRITES_REFUSED');
+  assert.deepEqual([known?.command, known?.waitingFor], [null, 'a replica that can take its place, or its restart']);
+});
+
+test('what a source has given away by hand, has forgotten, or says of before is nothing that came back to it', () => {
+  const begins = (move: Move, views: NonNullable<Sketch['views']>) => {
+    const next = first(commit(moving(move, { views })));
+    assert.deepEqual([next?.phase, next?.returned], ['migrating', null]);
+  };
+  begins(moveOf('queued'), refusing);
+  begins(GIVEN_BACK, {});
+  begins(GIVEN_BACK, { a: { migrating: { range: { from: 5, to: 9 }, state: 'success' } } });
+  const early = moving(GIVEN_BACK, { views: { a: { ...refusing.a, versionSince: NOW - 10 } } });
+  assert.equal(decideMoves(early).proposal, undefined, 'it has not been asked since it was told');
 });
 
 const handing = (ago: number) => {

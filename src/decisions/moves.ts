@@ -6,10 +6,11 @@ import { activeMoves, nextVersion, switchoverOf, withOperation, withoutOperation
 import { type ActiveMove, type Queued, recordOf } from '../operations/move.ts';
 import { withMoved } from '../operations/plan.ts';
 import type { Instant } from '../runtime/runtime.ts';
-import { slotCount } from '../topology/slots.ts';
+import { formatSlots, slotCount } from '../topology/slots.ts';
 import type { Chase, Migrate } from './jobs.ts';
 import { type Turn, turns, withInheritedSize } from './move-queue.ts';
 import { about, give, inOrder, step, withFailed } from './move-steps.ts';
+import { drain } from './switchovers.ts';
 import { type Proposal, soonest, type World } from './world.ts';
 
 export interface MoveDecision {
@@ -59,6 +60,19 @@ function taken(world: World, move: Queued, turn: Exclude<Turn, { kind: 'wait' }>
       const next = withMoved(gone, move.plan, slotCount([move.left]));
       return inOrder({ next, events: [about(move, 'move.finished', 'the target owns them')] });
     }
+    case 'switch': {
+      const why = `it refuses slots ${formatSlots(turn.slots)}, which it had given away and has again`;
+      // Each try counts: a shard that cannot be switched over is not drained again and again.
+      const tried = withOperation(intended, { ...move, failures: move.failures + 1, lastFailure: why });
+      const { source, to } = turn;
+      return drain(world, tried, {
+        shard: source.id,
+        to,
+        operation: `so-${world.fresh.slice(0, 12)}`,
+        by: move.by,
+        why,
+      });
+    }
     case 'begin':
       return begun(world, move, turn);
   }
@@ -66,7 +80,7 @@ function taken(world: World, move: Queued, turn: Exclude<Turn, { kind: 'wait' }>
 
 function begun(world: World, move: Queued, { source, target, piece, noted }: Turn & { kind: 'begin' }): Proposal {
   const { intended } = world;
-  const record = { ...recordOf(move), beganAt: move.beganAt ?? world.wall, tries: move.tries + 1 };
+  const record = { ...recordOf(move), beganAt: move.beganAt ?? world.wall, tries: move.tries + 1, returned: null };
   const ends = { piece, sourceNode: source.master, targetNode: target.master };
   // Slots before the piece are the target's already.
   const left = { from: piece.from, to: move.left.to };

@@ -127,7 +127,8 @@ test('a master without its data and without anybody in its place: the command th
 test('a master that died with slots it had just been given: who still has them, and the command that gives them back', () => {
   const handed = moveOf('handing-over', { goal: 9 });
   const views = { a: { migrating: { range: handed.piece, state: 'success' } } } as const;
-  const dies = (text: string) => world(text, { operations: [handed], views, traces: { mv: { phaseAt: NOW - 5_000 } } });
+  const dies = (text: string) =>
+    world(text, { operations: [handed], views, traces: { mv: { phaseAt: NOW - 5_000, found: true } } });
   const dead = only(dies('a master 9 at:6 / c master 9 dead | d replica 5'));
   assert.deepEqual([dead.code, dead.command], ['MASTER_DOWN', 'kvctl move settle mv -n ns -c c1 --owner source']);
   assert.match(dead.message, /slots 100-199 had just come from s0, which still has what it gave away/);

@@ -4,7 +4,7 @@
  */
 import { nodeOf, shardOf } from '../topology/cluster.ts';
 import type { NodeId, ShardId } from '../topology/ids.ts';
-import { formatRange, type SlotSet } from '../topology/slots.ts';
+import { formatSlots } from '../topology/slots.ts';
 import { courseOf } from './copies.ts';
 import { type Finding, possibleFailover } from './problems.ts';
 import type { Gift } from './uncovered.ts';
@@ -49,8 +49,6 @@ export function remedyOf(world: World, { code, shard: id, node: of, command }: F
   }
 }
 
-const listed = (slots: SlotSet): string => slots.map(formatRange).join(',');
-
 /** Step by step, for people. */
 export function stepsOf(world: World, remedy: Remedy): readonly string[] {
   const { cluster } = world.intended;
@@ -67,7 +65,7 @@ export function stepsOf(world: World, remedy: Remedy): readonly string[] {
         ...remedy.gifts.map(({ shard, slots }) => {
           const master = shardOf(cluster, shard)?.master;
           const index = cluster.shards.findIndex((one) => one.id === shard);
-          return `slots ${listed(slots)} are given to shard ${index}, ${master}, by the topology alone`;
+          return `slots ${formatSlots(slots)} are given to shard ${index}, ${master}, by the topology alone`;
         }),
         'every node is told, and keys that the new owner holds in them are served again',
       ];

@@ -3,7 +3,7 @@
 import { type Intended, nextVersion, switchoverOf, withOperation, withoutOperation } from '../operations/intended.ts';
 import { SWITCHOVER_BOUNDS, type Switchover, type SwitchoverEvent, switchoverStep } from '../operations/switchover.ts';
 import type { Instant } from '../runtime/runtime.ts';
-import { type Node, shardOf, withNode, withShard } from '../topology/cluster.ts';
+import { type Node, type Shard, shardOf, withNode, withShard } from '../topology/cluster.ts';
 import { promoted } from './failover.ts';
 import type { Chase } from './jobs.ts';
 import { carries, standingProof } from './seen.ts';
@@ -176,4 +176,40 @@ export function decideSwitchover(world: World): SwitchoverDecision {
   const seen = open.phase === 'draining' ? seenWhileDraining(world, open) : seenAfterwards(world, open);
   if ('event' in seen) return { proposal: apply(world, open, seen.event), chase: undefined, wakeAt: undefined };
   return { proposal: undefined, chase: seen.chase, wakeAt: seen.wakeAt };
+}
+
+/** The drain: from its commit on the old master serves nothing, until the swap or the restoration. */
+export function drain(
+  world: World,
+  intended: Intended,
+  {
+    shard: id,
+    to,
+    operation,
+    by,
+    why,
+  }: {
+    readonly shard: Shard['id'];
+    readonly to: Node['id'];
+    readonly operation: string;
+    readonly by: string;
+    /** For people, behind whom it is drained for; empty where somebody asked for it. */
+    readonly why: string;
+  },
+): Proposal {
+  const from = shardOf(intended.cluster, id)?.master ?? '';
+  const open: Switchover = {
+    kind: 'switchover',
+    id: operation,
+    shard: id,
+    from,
+    to,
+    by,
+    startedAt: world.wall,
+    phase: 'draining',
+    version: intended.cluster.version + 1,
+  };
+  const next = nextVersion({ ...intended, operations: [...intended.operations, open] }, intended.cluster);
+  const message = `${from} is drained for ${to}${why === '' ? '' : `: ${why}`}`;
+  return { next, events: [{ kind: 'switchover.started', message, by, shard: id, node: to }] };
 }

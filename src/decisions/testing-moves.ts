@@ -37,6 +37,7 @@ const common = (range: SlotRange) =>
     failures: 0,
     tries: 0,
     ending: null,
+    returned: null,
   }) as const;
 
 /** Where nothing else is said all of its range is one piece, and nothing of it has come to its target yet. */

@@ -92,6 +92,8 @@ export interface NodeView {
   readonly aged: Sequence;
   /** -1: it has no topology; null: not known. */
   readonly version: Version | null;
+  /** Since when it has carried that, as far as was seen. */
+  readonly versionSince: Instant;
   readonly link: 'up' | 'down' | 'sync' | null;
   /** The master that it says it follows; null: none, or not known. */
   readonly follows: Address | null;

@@ -85,6 +85,11 @@ interface MoveRecord {
   readonly tries: number;
   /** What somebody wants of the piece that runs: to end, and then be given up or tried anew. Null: nothing. */
   readonly ending: 'cancel' | 'retry' | null;
+  /**
+   * A piece that its source had given away and has again: the server refuses writes to it, and MIGRATE of it, until another
+   * node leads its shard. Null: none.
+   */
+  readonly returned: SlotRange | null;
 }
 
 interface Ends {
@@ -203,6 +208,7 @@ export const recordOf = (move: Move): MoveRecord => ({
   failures: move.failures,
   tries: move.tries,
   ending: move.ending,
+  returned: move.returned,
 });
 
 export const endsOf = ({ piece, sourceNode, targetNode }: ActiveMove): Ends => ({ piece, sourceNode, targetNode });

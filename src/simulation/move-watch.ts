@@ -174,7 +174,9 @@ export class MoveWatch {
     const { loop, network } = this.#world;
     const target = this.#machineOf(cluster.shards.find(({ id }) => id === move.target)?.master ?? '');
     const lives = target?.state === 'running' && !((target.core?.database.sequence ?? 0) < move.goal);
-    const tolerance = network.troubled ? ANSWERED_SLOWLY : ANSWERED;
+    const { leader } = this.#world;
+    const near = target === undefined || leader === undefined || network.isSound(target.host, leader.host);
+    const tolerance = near ? ANSWERED : ANSWERED_SLOWLY;
     const justDied = target !== undefined && loop.now - target.disturbedAt <= tolerance;
     const replicas = this.#replicasOf(cluster, move);
     if (!lives && !justDied && !replicas.some((sequence) => sequence >= move.goal))

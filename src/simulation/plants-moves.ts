@@ -20,11 +20,50 @@ export const movePlants: readonly Plant[] = [
     edits: [
       {
         file: 'decisions/hand-over.ts',
-        find: 'replicaHolds(world, move) || world.now',
-        replace: 'PLANTED || replicaHolds(world, move) || world.now',
+        find: 'return targetKnows(world, move) && isHeld(world, move);',
+        replace: 'return targetKnows(world, move) && (PLANTED || isHeld(world, move));',
       },
     ],
     scenario: 'target-fails-over-after-success-its-replica-behind',
+    promise: 'the scenario',
+    seeds: 12,
+  },
+  {
+    name: 'the bound of a hand-over runs while its target is dead',
+    edits: [
+      {
+        file: 'decisions/hand-over.ts',
+        find: "view?.state !== 'up' || lostData(world, target)",
+        replace: 'view === undefined',
+      },
+      { file: 'decisions/hand-over.ts', find: 'view.askedAt >= from', replace: 'world.now >= from' },
+      {
+        file: 'decisions/hand-over.ts',
+        find: 'diedAt - trace.phaseAt <= world.policy.maxLag',
+        replace: 'false',
+      },
+    ],
+    scenario: 'target-fails-over-after-success-its-replica-behind',
+    promise: 'a copy is deleted once there is another',
+    seeds: 12,
+  },
+  {
+    name: 'a failover forgets what its master had just been given',
+    edits: [
+      {
+        file: 'decisions/move-deaths.ts',
+        find: 'lacks && mayGoBack(world, move) ? returned(intended, move, death) : untouched',
+        replace: 'untouched',
+      },
+    ],
+    scenario: 'target-fails-over-after-success-its-replica-behind',
+    promise: 'no acknowledged write is lost',
+    seeds: 12,
+  },
+  {
+    name: 'what another controller may have told a source is taken for untold',
+    edits: [{ file: 'decisions/hand-over.ts', find: 'trace.found === true', replace: 'false' }],
+    scenario: 'target-dies-after-success-and-so-does-the-controller',
     promise: 'the scenario',
     seeds: 12,
   },

@@ -3,7 +3,7 @@
 import { writeCommand } from '../emulator/resp-reader.ts';
 import type { SlotRange } from '../topology/slots.ts';
 import type { Machine } from './machine.ts';
-import { allMoved, comesTo, moveNow, movesNow, owns, quicken, SLOW, says, slowly, someSlots } from './move-steps.ts';
+import { allMoved, comesTo, moveNow, owns, quicken, SLOW, says, slowly, someSlots } from './move-steps.ts';
 import type { Scenario } from './run.ts';
 import { failsOver, isTold, neverFailsOver, two } from './scenario-steps.ts';
 import type { Stage } from './stage.ts';
@@ -30,6 +30,25 @@ async function restart(stage: Stage, machine: Machine): Promise<void> {
 async function tellAnew(stage: Stage, machine: Machine, by: number): Promise<void> {
   const version = (stage.invariants.cluster?.version ?? 0) + by;
   await stage.command(machine, 'CLUSTERX', 'SETNODES', stage.textOf(), String(version));
+}
+
+/** A piece is the target's in the topology, and its replica is behind what it took over. */
+async function handedOverBehind(stage: Stage): Promise<{ range: SlotRange; target: Machine }> {
+  const target = stage.master(1);
+  stage.slowLink(target, stage.replica(1), 3_500, 20_000, 2_500);
+  await stage.sleep(5_000);
+  // Its first piece has keys.
+  const range = someSlots(stage, 0, 5, 100);
+  await stage.plan([{ range, source: 0, target: 1 }]);
+  await comesTo(stage, 'handing-over');
+  return { range, target };
+}
+
+/** Waits until it was told the topology that gives it the slots, and the controller may have heard so. */
+async function knows(stage: Stage, target: Machine): Promise<void> {
+  const version = stage.invariants.cluster?.version ?? 0;
+  await stage.until(() => Number(target.core?.cluster.topology.version) >= version, 1_000);
+  await stage.sleep(stage.between(0, 900));
 }
 
 export const migrationEndScenarios: readonly Scenario[] = [
@@ -276,19 +295,64 @@ export const migrationEndScenarios: readonly Scenario[] = [
     ...two,
     traffic: { pause: 60 },
     async play(stage) {
-      const target = stage.master(1);
-      stage.slowLink(target, stage.replica(1), 1_500, 20_000, 900);
-      await stage.sleep(2_500);
-      const range = someSlots(stage, 0, 100, 100);
-      await stage.plan([{ range, source: 0, target: 1 }]);
-      await comesTo(stage, 'handing-over');
-      stage.kill(target);
-      await stage.sleep(stage.between(1_500, 8_000));
-      // Held and told while its replica lacks what it took; or replaced where that came through in time.
-      if (stage.master(1) === target) await isTold(stage, 'a master that nobody may replace', 'MASTER_DOWN');
+      const { range, target } = await handedOverBehind(stage);
+      if (stage.chance(0.5)) await knows(stage, target);
+      // What is on its way to the replica is lost with it.
+      const heal = stage.cut([target], [stage.replica(1)]);
+      if (stage.chance(0.7)) stage.kill(target);
+      else stage.hang(target);
+      // Its source still has all of them, and has them again; or they had come through in time.
+      await failsOver(stage, 9_000, 'died with what it had just been given', 1);
+      await stage.sleep(stage.between(500, 5_000));
+      heal();
+      stage.wake(target);
       stage.start(target);
-      await allMoved(stage, [[range, 1]]);
+      await allMoved(stage, [[range, 1]], 40_000);
       await stage.sleep(3_000);
+    },
+  },
+  {
+    name: 'target-comes-back-empty-after-success',
+    ...two,
+    traffic: { pause: 60 },
+    async play(stage) {
+      const { range, target } = await handedOverBehind(stage);
+      if (stage.chance(0.5)) await knows(stage, target);
+      await stage.emptyMaster(1, stage.between(100, 1_500));
+      stage.expect(
+        stage.master(1) !== target,
+        'it came back empty with what it had just been given, and is master still',
+      );
+      await allMoved(stage, [[range, 1]], 40_000);
+      await stage.sleep(3_000);
+    },
+  },
+  {
+    name: 'target-dies-after-success-and-so-does-the-controller',
+    ...two,
+    traffic: { pause: 60 },
+    async play(stage) {
+      const { range, target } = await handedOverBehind(stage);
+      for (const host of stage.world.controllers) stage.crashController(host);
+      const heal = stage.cut([target], [stage.replica(1)]);
+      stage.kill(target);
+      // What the controller before it had told the source, the next one cannot know.
+      stage.startController();
+      await stage.world.led();
+      await isTold(stage, 'a master that nobody may replace', 'MASTER_DOWN', 25_000);
+      await stage.sleep(stage.between(2_000, 8_000));
+      stage.expect(stage.master(1) === target, 'somebody took its place without what it had been given');
+      heal();
+      const returns = stage.chance(0.5);
+      if (returns) stage.start(target);
+      else {
+        const settled = await stage.changeMoves({ do: 'settle', move: moveNow(stage)?.id ?? '', owner: 'source' });
+        stage.expect(settled.kind === 'done', `it was ${JSON.stringify(settled)}`);
+        await failsOver(stage, 5_000, 'nothing stands in the way of its replica', 1);
+      }
+      await allMoved(stage, [[range, 1]], 40_000);
+      stage.start(target);
+      await stage.sleep(4_000);
     },
   },
   {
@@ -311,12 +375,11 @@ export const migrationEndScenarios: readonly Scenario[] = [
         owns(stage, 0, range) || moveNow(stage)?.phase === 'handing-over',
         'slots went to a new master that lacks them',
       );
-      await quicken(stage, source);
+      for (const one of [source, ...stage.replicas(0)]) await quicken(stage, one);
       await stage.sleep(stage.between(500, 3_000));
       heal();
-      await stage.until(() => movesNow(stage).every(({ phase }) => phase === 'failed'), 12_000);
-      // The source may refuse writes to what it had given away: a new master has no such mark.
-      if (owns(stage, 0, range)) await stage.failover(0);
+      // The source refuses what it had given away and has again: a new master has no such mark.
+      await allMoved(stage, [[range, 1]], 40_000);
       await stage.sleep(3_000);
     },
   },

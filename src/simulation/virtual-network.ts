@@ -309,6 +309,14 @@ export class VirtualNetwork {
     return this.#cuts.size > 0 || this.#burdens.size > 0;
   }
 
+  /** Nothing between these two, or at either of them, is cut or slow. */
+  isSound(one: string, other: string): boolean {
+    const ill = [...this.#cuts.keys(), ...[...this.#burdens].map(({ from, to }) => `${from}>${to}`)];
+    return ![`${one}>${other}`, `${other}>${one}`, `${one}>*`, `*>${one}`, `${other}>*`, `*>${other}`].some((path) =>
+      ill.includes(path),
+    );
+  }
+
   isCut(from: string, to: string): boolean {
     if (this.#cuts.size === 0) return false;
     return this.#cuts.has(`${from}>${to}`) || this.#cuts.has(`${from}>*`) || this.#cuts.has(`*>${to}`);

@@ -2,12 +2,10 @@
 import { formatAddress, sameAddress } from './address.ts';
 import type { TopologyLine } from './fingerprint.ts';
 import type { NodeId } from './ids.ts';
-import { formatRange, intersect, NO_SLOTS, type SlotSet, subtract } from './slots.ts';
+import { formatSlots, intersect, NO_SLOTS, subtract } from './slots.ts';
 
 /** The most that is told of one node; a stranger's topology differs in everything. */
 const MOST = 12;
-
-const listed = (slots: SlotSet): string => slots.map(formatRange).join(',');
 
 const partOf = ({ master }: TopologyLine): string => (master === null ? 'a master' : `a slave of ${master}`);
 
@@ -36,15 +34,15 @@ function slotsApart(wanted: readonly TopologyLine[], seen: readonly TopologyLine
     for (const line of seen) {
       const taken = line.id === due.id ? NO_SLOTS : intersect(rest, line.slots);
       if (taken.length === 0) continue;
-      words.push(`it gives slots ${listed(taken)} to ${line.id} instead of ${due.id}`);
+      words.push(`it gives slots ${formatSlots(taken)} to ${line.id} instead of ${due.id}`);
       rest = subtract(rest, taken);
     }
-    if (rest.length > 0) words.push(`it has no owner for slots ${listed(rest)} of ${due.id}`);
+    if (rest.length > 0) words.push(`it has no owner for slots ${formatSlots(rest)} of ${due.id}`);
   }
   const owned = wanted.flatMap(({ slots }) => slots);
   for (const line of seen) {
     const more = subtract(line.slots, owned);
-    if (more.length > 0) words.push(`it gives slots ${listed(more)}, which nobody owns, to ${line.id}`);
+    if (more.length > 0) words.push(`it gives slots ${formatSlots(more)}, which nobody owns, to ${line.id}`);
   }
   return words;
 }

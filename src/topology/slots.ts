@@ -60,6 +60,9 @@ export const sameSlots = (a: SlotSet, b: SlotSet): boolean =>
 export const formatRange = (range: SlotRange): string =>
   range.from === range.to ? `${range.from}` : `${range.from}-${range.to}`;
 
+/** `1-5,9`. */
+export const formatSlots = (slots: SlotSet): string => slots.map(formatRange).join(',');
+
 const RANGE = /^(0|[1-9][0-9]{0,4})(?:-(0|[1-9][0-9]{0,4}))?$/;
 
 /** `5` or `5-9` with both ends in 0..16383 and in order; undefined otherwise. */
