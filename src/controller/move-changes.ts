@@ -200,7 +200,7 @@ export function settleByHand(world: World, id: OperationId, owner: 'source' | 't
   if (owner === 'source') {
     const back =
       move.phase === 'held' ? give(intended.cluster, move.piece, move.target, move.source) : intended.cluster;
-    return inOrder(settle(world, move, `settled by ${by}`, after, events, back));
+    return inOrder(settle(world, move, `settled by ${by}`, after, events, { cluster: back }));
   }
   const goal = world.view(move.targetNode)?.sequence ?? null;
   if (move.phase === 'held') return { next: handingOver(intended, move, intended.cluster.version, goal, true), events };

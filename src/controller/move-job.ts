@@ -48,8 +48,7 @@ export async function runMigration(job: Migrate, context: MoveJobContext): Promi
     const goal = await sequenceOf(job.target.address, context);
     return context.report({ kind: 'success', goal, took: sent.took, undone: null });
   }
-  if (sent.kind === 'not-sent')
-    return context.report({ kind: 'failed', why: sent.why, sent: false, bothServed: false, forgotten: false });
+  if (sent.kind === 'not-sent') return context.report({ kind: 'failed', why: sent.why, sent: false, beside: null });
   await findOut(job, sent.kind === 'error' ? sent.why : null, context);
 }
 
@@ -119,15 +118,18 @@ async function factsOf(job: Migrate, error: string | null, context: MoveJobConte
 
 async function targetFacts(job: Migrate, context: MoveJobContext): Promise<MigrationFacts['target']> {
   return context.with(job.target.address, async (connection) => {
-    const [id, info, server] = await Promise.all([
+    const [id, info, server, key] = await Promise.all([
       connection.ask(myId()),
       connection.ask(clusterInfo()),
       connection.ask(infoServer()),
+      connection.ask(readKeyOfSlot(job.range.from)),
     ]);
     if (id.kind !== 'reply' || id.value !== job.target.id || info.kind !== 'reply' || server.kind !== 'reply')
       return null;
     const { processId, startedAt } = server.value;
-    return { importing: lineOf(info.value.importing), process: { id: processId, startedAt: startedAt ?? 0 } };
+    const process = { id: processId, startedAt: startedAt ?? 0 };
+    const serves = key.kind === 'reply' && key.value.kind === 'served';
+    return { importing: lineOf(info.value.importing), process, serves };
   });
 }
 

@@ -125,7 +125,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
           case 'migrating':
             return { ...base, ...ends, phase, left, noted, resumed: flag, since: version, endedAt: goal };
           case 'settling':
-            return { ...base, ...ends, phase, left, version, why, after };
+            return { ...base, ...ends, phase, left, version, why, after, unheard: flag, noted };
           case 'held':
             return { ...base, ...ends, phase, left, version, noted, why };
           case 'handing-over':

@@ -101,6 +101,8 @@ export function readMove(one: Record<string, unknown>, what: string): Move {
         version: own('version', natural),
         why: own('why', text),
         after: own('after', (word, where) => oneOf(word, AFTERS, where)),
+        unheard: or('unheard', false, boolean),
+        noted: noted(),
       };
     case 'held':
       return {

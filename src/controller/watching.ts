@@ -58,6 +58,8 @@ export interface WatchingHandlers {
 }
 
 const READ_EVERY = 60_000;
+/** Of a node whose settings are in the way of something: somebody may be mending them. */
+const READ_AILING = 10_000;
 
 export class Watching {
   readonly #context: WatchingContext;
@@ -226,7 +228,10 @@ export class Watching {
     // A node that woke between our questions has answered the probe and not who it is; an answer may have been lost.
     const strange = watch.version !== null && watch.version !== (watch.holds?.version ?? -1);
     const unread = watch.myId === null || watch.process === null || strange;
-    if (since > READ_EVERY || (unread && since >= PACE.quiet / 2)) this.#read(node, watch.process === null);
+    const ailing = watch.passwordless === true || watch.dangers.length > 0;
+    const due = since > (ailing ? READ_AILING : READ_EVERY);
+    // Settings can be changed while it runs, and it says so to nobody.
+    if (due || (unread && since >= PACE.quiet / 2)) this.#read(node, due || watch.process === null);
     if (before !== watch.state) this.#noteState(watch, before);
     this.#on.answered(changed, record.answeredAt);
   }

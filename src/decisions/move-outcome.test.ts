@@ -37,9 +37,14 @@ test('the job runs, or nobody says who serves the slots: asked again', () => {
 test('the source has failed and serves: so it stays, also where the target says success', () => {
   assert.equal(end({ source: job('fail') }).kind, 'failed');
   const both = end({ source: job('fail'), target: target(job('success')) });
-  assert.equal(both.kind === 'failed' && both.bothServed, true);
+  assert.equal(both.kind === 'failed' && both.beside, 'served');
+  // It heard that it failed after it had taken over, and serves on.
+  const heard = end({ source: job('fail'), target: { ...target(job('error')), serves: true } });
+  assert.equal(heard.kind === 'failed' && heard.beside, 'served');
+  const broke = end({ source: job('fail'), target: { ...target(job('error')), serves: false } });
+  assert.equal(broke.kind === 'failed' && broke.beside, null);
   const said = end({ error: 'broken pipe', target: null });
-  assert.deepEqual(said.kind === 'failed' && [said.why, said.bothServed], ['broken pipe', false]);
+  assert.deepEqual(said.kind === 'failed' && [said.why, said.beside], ['broken pipe', 'unheard']);
 });
 
 test('the source serves again after a success: undone by its restart, or by what somebody told it', () => {
@@ -68,7 +73,7 @@ test('a success of the past gives no slots away', () => {
 
 test('source and target were restarted: it failed as far as anybody knows, and that is said', () => {
   const forgotten = end({ target: target(null, { id: 8, startedAt: 9_000 }) });
-  assert.deepEqual(forgotten.kind === 'failed' && [forgotten.forgotten, forgotten.bothServed], [true, false]);
+  assert.equal(forgotten.kind === 'failed' && forgotten.beside, 'forgotten');
 });
 
 const line = fc.option(

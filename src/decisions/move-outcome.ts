@@ -6,8 +6,9 @@
  *   MOVED to the target                       whatever           whatever                        well: the target serves
  *   whatever                                  start              whatever                        not yet
  *   neither can be told                       otherwise          whatever                        nobody knows yet
- *   served                                    fail, or it said   success or not                  badly; with a success both
- *                                               so in its reply                                    may have served
+ *   served                                    fail, or it said   success, or it serves the key   badly, and both have served
+ *                                               so in its reply      too
+ *   served                                    fail               neither, or no answer           badly
  *   served                                    success            success, of now                 well, undone by a push of
  *                                                                                                  somebody else
  *   served                                    none, or another   success, of now                 well, undone by a restart
@@ -20,7 +21,7 @@
 import type { Noted } from '../operations/move.ts';
 import { type ServerProcess, sameProcess } from '../topology/cluster.ts';
 import type { SlotRange } from '../topology/slots.ts';
-import type { JobLine } from './world.ts';
+import type { Beside, JobLine } from './world.ts';
 
 export interface MigrationFacts {
   /** A read of a key of the piece at the source. */
@@ -37,12 +38,13 @@ interface TargetFacts {
   /** Its last incoming job. */
   readonly importing: JobLine | null;
   readonly process: ServerProcess | null;
+  /** It answers a read of a key of the piece. */
+  readonly serves?: boolean;
 }
 
 export type MigrationEnd =
   | { readonly kind: 'success'; readonly undone: 'restart' | 'push' | null }
-  /** `bothServed`: the target says success all the same. `forgotten`: it was restarted, and cannot say. */
-  | { readonly kind: 'failed'; readonly why: string; readonly bothServed: boolean; readonly forgotten: boolean }
+  | { readonly kind: 'failed'; readonly why: string; readonly beside: Beside }
   | { readonly kind: 'open'; readonly waitsFor: 'job' | 'source' | 'target' };
 
 const isOf = (line: JobLine | null, piece: SlotRange): line is JobLine =>
@@ -72,10 +74,16 @@ export function migrationEnd(facts: MigrationFacts, piece: SlotRange, noted: Not
   const word = target === null ? null : targetWord(target, piece, noted);
   if (error !== null || says === 'fail') {
     const why = error ?? 'the source says that it failed';
-    return { kind: 'failed', why, bothServed: word === 'taken', forgotten: false };
+    return { kind: 'failed', why, beside: besideOf(target, word) };
   }
   if (word === null) return { kind: 'open', waitsFor: 'target' };
   if (word === 'taken') return { kind: 'success', undone: says === 'success' ? 'push' : 'restart' };
   const why = 'the job is gone, and the source serves the slots';
-  return { kind: 'failed', why, bothServed: false, forgotten: word === 'forgotten' };
+  return { kind: 'failed', why, beside: word === 'forgotten' ? 'forgotten' : null };
+}
+
+/** A target that has taken the piece over and hears then that it failed says `error`, and serves it all the same. */
+function besideOf(target: TargetFacts | null, word: ReturnType<typeof targetWord> | null): Beside {
+  if (target === null || word === null) return 'unheard';
+  return word === 'taken' || target.serves ? 'served' : null;
 }

@@ -22,7 +22,7 @@ import { endsNow, handOverOverdue, isHeld, needsNoSource, phaseAt, sourceKnows, 
 import type { Chase, Migrate } from './jobs.ts';
 import { targetWord } from './move-outcome.ts';
 import { nextSize, withInheritedSize } from './move-queue.ts';
-import type { Happening, Migration, Proposal, World } from './world.ts';
+import type { Beside, Happening, Migration, Proposal, World } from './world.ts';
 
 export interface MoveStep {
   readonly proposal?: Proposal;
@@ -157,14 +157,20 @@ function tooLate(world: World, move: Migrating): Proposal {
   return settle(world, { ...move, returned: move.piece }, why, after, events);
 }
 
-/** A version above the failed piece; the target is told it first. `cluster`: with the slots where they belong. */
+/**
+ * A version above the failed piece; the target is told it first. `cluster`: with the slots where they belong. `unheard`:
+ * the target is still to say what it did.
+ */
 export function settle(
   world: World,
   move: Migrating | Held,
   why: string,
   after: Settling['after'],
   events: readonly Happening[],
-  cluster: Cluster = world.intended.cluster,
+  {
+    cluster = world.intended.cluster,
+    unheard = false,
+  }: { readonly cluster?: Cluster; readonly unheard?: boolean } = {},
 ): Proposal {
   const { intended } = world;
   const version = intended.cluster.version + 1;
@@ -176,12 +182,14 @@ export function settle(
     version,
     why,
     after,
+    unheard,
+    noted: move.noted,
   });
   return { next: nextVersion(next, cluster), events };
 }
 
 function failedTry(world: World, move: Migrating, migration: Migration & { kind: 'failed' }): Proposal {
-  const { why, sent, bothServed, forgotten } = migration;
+  const { why, sent, beside } = migration;
   const wanted = move.ending !== null;
   const failures = wanted ? move.failures : move.failures + 1;
   const after = move.ending === 'cancel' ? 'drop' : failures >= MOVE_BOUNDS.attempts ? 'fail' : 'retry';
@@ -191,16 +199,31 @@ function failedTry(world: World, move: Migrating, migration: Migration & { kind:
   const tried: Migrating = { ...move, failures, size: sent ? size : move.size };
   const kind = after === 'drop' ? 'move.cancelled' : after === 'fail' ? 'move.failed' : 'move.retried';
   const events = [about(move, kind, why, move.piece)];
-  if (bothServed) {
-    const words = `${move.targetNode} says that it has taken them over, which ${move.sourceNode} did not hear: they stay where they were, and what the target has taken meanwhile is lost`;
-    events.push(about(move, 'move.both-served', words, move.piece));
-  } else if (forgotten) {
-    const words = `${move.sourceNode} and ${move.targetNode} were restarted meanwhile: if the target had taken them over before, what it took is not with the source`;
-    events.push(about(move, 'move.both-served', words, move.piece));
-  }
+  if (beside === 'served' || beside === 'forgotten') events.push(besideEvent(move, beside));
   // After a fail the target may serve the slots all the same, until it is told a higher version.
-  if (sent) return settle(world, tried, why, after, events);
+  if (sent) return settle(world, tried, why, after, events, { unheard: beside === 'unheard' });
   return { next: afterFailure(world.intended, tried, why, after), events };
+}
+
+/** Writes may be gone that clients were told are taken: that is for people to know. */
+function besideEvent(move: Migrating | Settling, beside: NonNullable<Beside>): Happening {
+  const { sourceNode, targetNode, piece } = move;
+  const words = {
+    served: `${targetNode} says that it has taken them over, which ${sourceNode} did not hear: they stay where they were, and what the target has taken meanwhile is lost`,
+    forgotten: `${sourceNode} and ${targetNode} were restarted meanwhile: if the target had taken them over before, what it took is not with the source`,
+    unheard: `${targetNode} has not said whether it had taken them over, which ${sourceNode} did not hear: they stay where they were, and what the target may have taken meanwhile is lost`,
+  };
+  return about(move, 'move.both-served', words[beside], piece);
+}
+
+/** What a target that did not answer as the piece failed has said since; undefined: not yet. */
+function heardSince(world: World, move: Settling): Beside | undefined {
+  if (!move.unheard) return null;
+  const view = world.view(move.targetNode);
+  if (endsNow(world.intended, move).target !== move.targetNode) return 'unheard';
+  if (view?.state !== 'up' || view.askedAt < Math.max(phaseAt(world, move), world.trustFrom)) return undefined;
+  const word = targetWord(view, move.piece, move.noted);
+  return word === 'taken' ? 'served' : word === 'forgotten' ? 'forgotten' : null;
 }
 
 function afterFailure(intended: Intended, move: Migrating | Settling, why: string, after: Settling['after']): Intended {
@@ -223,9 +246,12 @@ function afterFailure(intended: Intended, move: Migrating | Settling, why: strin
 /** The piece is tried again once both ends know the version above it, or one of them cannot be told in time. */
 function whileSettling(world: World, move: Settling): MoveStep {
   const until = phaseAt(world, move) + MOVE_BOUNDS.settle;
-  const known = targetKnows(world, move) && sourceKnows(world, move);
+  const beside = heardSince(world, move);
+  const known = targetKnows(world, move) && sourceKnows(world, move) && beside !== undefined;
   if (!known && world.now < until) return { wakeAt: until };
-  return { proposal: inOrder({ next: afterFailure(world.intended, move, move.why, move.after), events: [] }) };
+  const told = beside === undefined ? 'unheard' : beside;
+  const events = told === null ? [] : [besideEvent(move, told)];
+  return { proposal: inOrder({ next: afterFailure(world.intended, move, move.why, move.after), events }) };
 }
 
 /** What the target of a dead source has said since the piece is held. */
@@ -265,7 +291,7 @@ function whileHeld(world: World, move: Held): MoveStep {
       const why = `${move.sourceNode} died, and ${move.targetNode} has not taken them over`;
       const after = move.ending === 'cancel' ? 'drop' : 'retry';
       const kind = after === 'drop' ? 'move.cancelled' : 'move.retried';
-      return { proposal: settle(world, move, why, after, [about(move, kind, why, move.piece)], back) };
+      return { proposal: settle(world, move, why, after, [about(move, kind, why, move.piece)], { cluster: back }) };
     }
     case 'forgotten':
     case 'past':
@@ -317,6 +343,8 @@ export function backAtSource(intended: Intended, move: HandingOver, why: string)
     // Nobody would know of the slots that are refused if it were gone.
     after: move.ending === 'cancel' ? 'fail' : 'retry',
     returned: move.piece,
+    unheard: false,
+    noted: null,
   });
   return { ...withMoved(settling, move.plan, -slotsOf(move.piece)), cluster };
 }

@@ -97,7 +97,7 @@ class Model {
       undone: copied(9, { undone: 'restart' }),
       failed: failing('x'),
       'not-sent': failing('x', { sent: false }),
-      both: failing('x', { bothServed: true }),
+      both: failing('x', { beside: 'served' }),
     };
     this.#traces.set(id, { phaseAt: this.#now, migration: ends[luck] });
   }

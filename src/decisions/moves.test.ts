@@ -172,9 +172,30 @@ test('a target that cannot be told of a fail keeps its source waiting for three 
 });
 
 test('the reply between the servers is lost: both have served them, the source keeps them, and it is told', () => {
-  const seen = moving(moveOf('migrating'), traced({ migration: failing('x', { bothServed: true }) }));
+  const seen = moving(moveOf('migrating'), traced({ migration: failing('x', { beside: 'served' }) }));
   assert.equal(owner(commit(seen)), 's0');
   assert.deepEqual(kinds(seen), ['move.retried', 'move.both-served']);
+});
+
+test('the target did not answer as the piece failed: it is heard before the piece is tried again, and what it says is told', () => {
+  const failed = moving(moveOf('migrating'), traced({ migration: failing('x', { beside: 'unheard' }) }));
+  assert.deepEqual(kinds(failed), ['move.retried']);
+  const { next } = decideMoves(failed).proposal ?? assert.fail();
+  const settling = (views: NonNullable<Sketch['views']>, ago = 100, shards = SHARDS) =>
+    moving(
+      first(next) ?? assert.fail(),
+      { views, ...traced({ targetKnewAt: NOW - 90, sourceKnewAt: NOW - 80 }, ago) },
+      shards,
+    );
+  const says = (state: 'success' | 'start', more: object = {}) =>
+    ({ c: { askedAt: NOW - 50, importing: { range: RANGE, state }, ...more } }) as const;
+  assert.equal(decideMoves(settling(says('success', { askedAt: NOW - 101 }))).proposal, undefined, 'that was before');
+  assert.deepEqual(kinds(settling(says('success'))), ['move.both-served']);
+  assert.deepEqual(kinds(settling(says('start'))), []);
+  const mute = settling(says('success', { state: 'silent' }), 3_000);
+  assert.match(decideMoves(mute).proposal?.events[0]?.message ?? '', /c has not said whether it had taken them over/);
+  const replaced = settling({}, 100, 'a master 9 | b replica 9 / d master 20 | c away 20 / e master 5');
+  assert.match(decideMoves(replaced).proposal?.events[0]?.message ?? '', /c has not said/);
 });
 
 test('MIGRATE was never sent: nobody has to be told anything', () => {

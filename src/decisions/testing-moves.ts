@@ -54,7 +54,18 @@ export function moveOf(phase: keyof Phases, more: { readonly range?: SlotRange }
       return { ...all, ...ends, phase, left: range, noted, resumed: false, since: 0, endedAt: null, ...more };
     }
     case 'settling':
-      return { ...all, ...ends, phase, left: range, version: VERSION, why: 'x', after: 'retry', ...more };
+      return {
+        ...all,
+        ...ends,
+        phase,
+        left: range,
+        version: VERSION,
+        why: 'x',
+        after: 'retry',
+        unheard: false,
+        noted: null,
+        ...more,
+      };
     case 'held': {
       const noted = { success: false, process: { id: 'c'.charCodeAt(0), startedAt: 1_000 } };
       return { ...all, ...ends, phase, left: range, version: VERSION, noted, why: 'x', ...more };
@@ -92,7 +103,6 @@ export const failing = (why: string, more: Partial<Migration & { kind: 'failed' 
   kind: 'failed',
   why,
   sent: true,
-  bothServed: false,
-  forgotten: false,
+  beside: null,
   ...more,
 });

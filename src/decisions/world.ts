@@ -151,6 +151,12 @@ export interface Trace {
   readonly sourceKnewAt?: Instant;
 }
 
+/**
+ * What the target of a failed piece did beside the source, which has it. `served`: it had taken the piece over, and what
+ * it took is lost. `forgotten`: it was restarted and cannot say. `unheard`: it did not answer. Null: nothing.
+ */
+export type Beside = 'served' | 'forgotten' | 'unheard' | null;
+
 export type Migration =
   | {
       readonly kind: 'success';
@@ -166,10 +172,7 @@ export type Migration =
       readonly why: string;
       /** MIGRATE was sent: the target may serve the slots until it is told a version above. */
       readonly sent: boolean;
-      /** The target says success all the same: what it took is lost. */
-      readonly bothServed: boolean;
-      /** The target was restarted meanwhile: nobody knows whether it had taken over. */
-      readonly forgotten: boolean;
+      readonly beside: Beside;
     }
   /** The reply got lost, and nobody can tell yet: whose word is waited for. */
   | { readonly kind: 'unsettled'; readonly waitsFor: 'job' | 'source' | 'target' };

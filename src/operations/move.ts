@@ -128,6 +128,9 @@ export type Settling = MoveRecord &
     readonly version: Version;
     readonly why: string;
     readonly after: 'retry' | 'fail' | 'drop';
+    /** Its target has not said whether it had taken the piece over beside its source: that is found out, and told. */
+    readonly unheard: boolean;
+    readonly noted: Noted | null;
   };
 
 export type Held = MoveRecord &

@@ -61,6 +61,7 @@ together('moves whose target dies with what it was given', 2, (define) => {
       const { cluster, source, target, replica } = one;
       await quicken(source);
       await knows(target, one);
+      await write(target, `${TAG}late`, 10);
       await target.kill();
       const words = `${target.addr} died before any of its replicas had them; they go back to ${source.addr}`;
       assert.match(await said(cluster, 'move.retried'), new RegExp(words));
@@ -69,6 +70,11 @@ together('moves whose target dies with what it was given', 2, (define) => {
       await endsThere(scene, one, () => returns(one));
       assert.notEqual(await scene.masterOf(cluster, 0), source);
       assert.equal(await failovers(cluster), 1);
+      // What it took with the slots it alone had: lost to clients, as the last writes of any dead master, and kept.
+      await cluster.until('what it alone held is saved', ({ operations }) => operations.length === 0);
+      const saved = await ends(kvctl(cluster.controller, cluster, 'salvage list'), 0);
+      const id = /\S+\.jsonl/.exec(saved)?.[0] ?? '';
+      assert.match(await ends(kvctl(cluster.controller, cluster, `salvage show ${id}`), 0), /late9/, saved);
     },
   );
 

@@ -82,6 +82,25 @@ together('moves that stall', 3, (define) => {
   );
 
   define(
+    'migration-with-unequal-passwords, the source gets one while it runs: the move that waits for it begins',
+    { nodes: 2, conf: locked },
+    async (scene) => {
+      const cluster = await scene.create({ replicas: 1, password: 'secret' });
+      const source = await scene.masterOf(cluster, 0);
+      await source.kill();
+      await source.start({});
+      await cluster.settled();
+      await move(cluster, slot, 1);
+      await until('it waits', async () =>
+        (await underWay(cluster)).some(({ waiting_for: what }) => /requirepass/.test(what ?? '')),
+      );
+      await source.call('CONFIG', 'SET', 'requirepass', 'secret');
+      await cluster.idle();
+      assert.equal(await shardOfSlot(cluster, slot), 1);
+    },
+  );
+
+  define(
     'migration-with-unequal-passwords: it fails by what the target answers, the slots stay, and it is done when tried again',
     { nodes: 2, proxied: true, conf: locked },
     async (scene) => {
@@ -117,7 +136,7 @@ together('moves that stall', 3, (define) => {
   );
 
   define(
-    'target-fails-over-after-success, its replica behind: held and told, also to who would force it, and nothing is lost',
+    'target-fails-over-after-success, its replica behind, and the controller dies: the next one holds, also who would force it, and nothing is lost',
     { nodes: 4, conf: SLOW, proxied: true },
     async (scene) => {
       const cluster = await scene.create({ replicas: 2 });
@@ -133,13 +152,17 @@ together('moves that stall', 3, (define) => {
       // It serves them, and dies before it has heard that they are its own.
       const died = atPush(target, 'sent', async () => {
         keys.push(...(await write(target, `${TAG}late`, 10)));
-        await target.kill();
+        await Promise.all([target.kill(), cluster.controller.kill()]);
       });
       await quicken(source);
       await died;
+      // Whether the one before it had told the source, it cannot know.
+      await cluster.controller.start();
       const lacks = /lacks slots that were moved to its master, which it has from sequence \d+ on/;
-      await cluster.until('it is said why nobody takes its place', ({ problems }) =>
-        problems.some(({ code, message }) => code === 'MASTER_DOWN' && lacks.test(message)),
+      await cluster.until(
+        'it is said why nobody takes its place',
+        ({ problems }) => problems.some(({ code, message }) => code === 'MASTER_DOWN' && lacks.test(message)),
+        30_000,
       );
       const body = { force: true, preferred_node_id: await idOf(cluster, replica) };
       const forced = await cluster.request('POST', '/shards/1/failover', body);
