@@ -27,6 +27,8 @@ function posting() {
   const happened: string[] = [];
   const numbers: (Told | null)[] = [];
   let holds = true;
+  /** What a decision would say once there is room again. */
+  let wanted: Want | undefined;
   const outbox = new Outbox(world.runtime, ID, ADDRESS, NO_SECRET, {
     mayAct: () => holds,
     learned: () => {},
@@ -34,6 +36,9 @@ function posting() {
     told: ({ version }, told) => {
       happened.push(`told ${version}`);
       numbers.push(told);
+    },
+    free: () => {
+      if (wanted !== undefined) outbox.tell(wanted);
     },
     notTold: ({ version }, why) => void happened.push(`not told ${version}: ${why}`),
     closed: () => {},
@@ -48,6 +53,10 @@ function posting() {
     happened,
     numbers,
     answer,
+    wants: (one: Want | undefined) => {
+      wanted = one;
+      if (one !== undefined) outbox.tell(one);
+    },
     loseLease: () => {
       holds = false;
     },
@@ -67,11 +76,11 @@ test('the lease runs out while the node is asked what its guard demands: nothing
 });
 
 test('the lease runs out while an older push is under way: the newer one that waits is not told', async () => {
-  const { world, outbox, happened, answer, loseLease } = posting();
-  outbox.tell(want(7));
+  const { world, outbox, happened, answer, wants, loseLease } = posting();
+  wants(want(7));
   world.lastPeer().accept();
   await answer(bulk(ID));
-  outbox.tell(want(8));
+  wants(want(8));
   loseLease();
   await answer('+OK\r\n');
   await answer(bulk(`${ID} 10.0.0.1 6666@16666 myself,master - 0 0 7 connected 0-16383\n`));
@@ -80,9 +89,23 @@ test('the lease runs out while an older push is under way: the newer one that wa
   outbox.close();
 });
 
+test('what was wanted while an older push was under way, and is no more: never told', async () => {
+  const { world, outbox, happened, answer, wants } = posting();
+  wants(want(7));
+  world.lastPeer().accept();
+  await answer(bulk(ID));
+  wants(want(8));
+  wants(undefined);
+  await answer('+OK\r\n');
+  await answer(bulk(`${ID} 10.0.0.1 6666@16666 myself,master - 0 0 7 connected 0-16383\n`));
+  assert.deepEqual(happened, ['told 7']);
+  assert.equal(world.lastPeer().sent.split('SETNODES').length - 1, 1);
+  outbox.close();
+});
+
 test('a hung node of many urgent versions: three connections, and the last version when one of them has ended', async () => {
-  const { world, outbox, happened } = posting();
-  for (let version = 7; version <= 30; version++) outbox.tell(want(version, { purpose: 'promote', urgent: true }));
+  const { world, outbox, happened, wants } = posting();
+  for (let version = 7; version <= 30; version++) wants(want(version, { purpose: 'promote', urgent: true }));
   await settled();
   assert.equal(world.peers.length, 3);
   world.peers[0]?.end({ kind: 'refused' });

@@ -1,5 +1,6 @@
 /**
- * What one node is told: one push in flight, the newest version waiting, every outcome read back. A push that is
+ * What one node is told: one push in flight, every outcome read back. What is wanted meanwhile is decided anew behind it,
+ * since what spoke for it may not hold any more: a source is told to delete what its target, dead by then, had. A push that is
  * urgent goes out on a connection of its own at once; the node's version order sorts out the older one. Nobody ever
  * waits for a node.
  *
@@ -34,6 +35,8 @@ export interface OutboxHandlers {
   busy(since: Instant | null): void;
   /** It answered OK. `told` is null where nothing came in its breath. */
   told(want: Want, told: Told | null): void;
+  /** There is room again for what found none. */
+  free(): void;
   /** Not told, or nobody knows: `why` is for people. It is wanted again by the next decision. */
   notTold(want: Want, why: string): void;
   /** The facts of fences and drains on this connection hold no more. */
@@ -74,7 +77,7 @@ export class Outbox {
   readonly #on: OutboxHandlers;
   #line: Line | undefined;
   readonly #flying = new Set<Want>();
-  #waiting: Want | undefined;
+  #foundNoRoom = false;
   /** When each SETNODES that has not answered was sent. */
   readonly #pushing: Instant[] = [];
   /** A read waits for the pushes to end, `true` one that asks for the settings, too. */
@@ -100,13 +103,13 @@ export class Outbox {
     if (failed?.version === want.version && failed.purpose === want.purpose && this.#runtime.clock.now() < failed.until)
       return;
     if (!this.#hasRoom(want)) {
-      this.#waiting = want;
+      this.#foundNoRoom = true;
       return;
     }
     void this.#push(want);
   }
 
-  /** A hung node is not told each of many versions over a connection of its own: the latest goes out when one has ended. */
+  /** A hung node is not told each of many versions over a connection of its own: what is wanted then goes out when one has ended. */
   #hasRoom(want: Want): boolean {
     return this.#flying.size < (want.urgent ? MOST_FLYING : 1);
   }
@@ -269,10 +272,9 @@ export class Outbox {
       this.#release(line);
     }
     this.#readWhatWaited();
-    const next = this.#waiting;
-    if (next === undefined || !this.#hasRoom(next) || this.#closed) return;
-    this.#waiting = undefined;
-    if (next.version > want.version) void this.#push(next);
+    if (!this.#foundNoRoom || this.#closed) return;
+    this.#foundNoRoom = false;
+    this.#on.free();
   }
 
   #readWhatWaited(): void {

@@ -174,6 +174,7 @@ export class Watching {
         watch.busySince = since;
       },
       told: (want, told) => this.#told(watch, want, told),
+      free: () => this.#on.seen(),
       notTold: (want, why) => {
         log.warn({ node: id, version: want.version, purpose: want.purpose, why }, 'node not told');
         this.#on.seen();
