@@ -174,9 +174,11 @@ test('moves under way and problems are not in order either', () => {
     'restart b',
     'given up long ago',
   );
-  const problem = { code: 'X', severity: 'warning', shard: null, node: null, message: 'it is late' } as const;
+  const problem = { code: 'X', severity: 'error', shard: null, node: null, message: 'it is late' } as const;
   const problems = [{ ...problem, waiting_for: null, command: null }];
   assert.equal(next(status(PAIRS, {}, { problems, state: 'degraded' })), 'wait: it is late');
+  const warnings = problems.map((one) => ({ ...one, severity: 'warning' }) as const);
+  assert.equal(next(status(PAIRS, {}, { problems: warnings, state: 'degraded' })), 'restart b', 'it may be the cure');
 });
 
 test('a shard without a replica is refused, unless its only node is over; so is a paused cluster, always', () => {

@@ -104,8 +104,10 @@ function notInOrder(status: ClusterStatus): { readonly what: string; readonly de
   ];
   if (open.length > 0) return { what: `${counted(open.length, 'operation')} under way`, details };
   if (unready.length > 0) return { what: unready.map(unreadyWords).join(', '), details };
-  if (problems.length > 0 || state !== 'ok')
-    return { what: problems.map(({ message }) => message).join('; ') || `it is ${state}`, details };
+  // A warning may be what the restart is to mend: a setting that is read at the start only.
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0 || state === 'down')
+    return { what: errors.map(({ message }) => message).join('; ') || `it is ${state}`, details };
   return undefined;
 }
 
