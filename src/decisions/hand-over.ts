@@ -170,7 +170,7 @@ export function outOfReach(world: World, move: ActiveMove): 'source' | 'target' 
 }
 
 /** A new master, or one that was restarted or told something else since: it serves the slots until it is told. */
-export function hasNoMark(world: World, move: HandingOver): boolean {
+function hasNoMark(world: World, move: HandingOver): boolean {
   if (move.recovered || endsNow(world.intended, move).source !== move.sourceNode) return true;
   const view = world.view(move.sourceNode);
   if (view?.state !== 'up' || view.askedAt < phaseAt(world, move)) return false;
