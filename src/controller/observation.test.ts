@@ -292,6 +292,15 @@ test('what it had ten seconds ago is known from ten seconds on', () => {
   assert.equal(watch.aged, 2_000);
 });
 
+test('numbers that came before its id was read are remembered as little as they are ranked', () => {
+  const watch = new NodeWatch('b', 0, 0, WALL, MAX_LAG);
+  for (let second = 1; second <= 30; second++) answer(watch, { at: second * 1_000, sequence: second * 100 });
+  assert.deepEqual([watch.highest, watch.aged], [0, 0]);
+  watch.learn({ myId: 'b' }, 30_500);
+  for (let second = 31; second <= 45; second++) answer(watch, { at: second * 1_000, sequence: second * 100 });
+  assert.deepEqual([watch.highest, watch.aged], [4_500, 3_500]);
+});
+
 test('copied whole: what it was raised to is nothing that it had ten seconds ago', () => {
   const watch = known();
   for (let second = 1; second <= 5; second++) answer(watch, { at: second * 1_000, sequence: 1_000_000 });

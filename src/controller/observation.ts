@@ -209,7 +209,6 @@ export class NodeWatch implements NodeView {
       changed ||= record.sequence < this.highest;
       this.#numberAskedAt = record.askedAt;
       if (this.myId === this.id) this.#rank(record.sequence, now);
-      if (record.askedAt >= this.#beganAt) this.#remember(record.sequence, now);
     }
     const migrating = jobLine(record.migrating);
     const importing = jobLine(record.importing);
@@ -230,11 +229,13 @@ export class NodeWatch implements NodeView {
   #rank(sequence: Sequence, now: Instant): void {
     // What a master without its data writes is no history of its shard.
     if (this.fell !== null && this.says === 'master') return;
+    const isOfThisLife = this.#numberAskedAt >= this.#beganAt;
     if (sequence > this.highest) this.highest = sequence;
-    else if (sequence < this.highest && this.#numberAskedAt >= this.#beganAt)
-      this.fell ??= { from: this.highest, at: now };
+    else if (sequence < this.highest && isOfThisLife) this.fell ??= { from: this.highest, at: now };
+    if (isOfThisLife) this.#remember(sequence, now);
   }
 
+  /** Nothing but what was ranked, so that `aged` is never beyond `highest`. */
   #remember(sequence: Sequence, now: Instant): void {
     if (this.fell !== null) return;
     const last = this.#ringAt[(this.#ringNext + RING - 1) % RING] ?? Number.NEGATIVE_INFINITY;

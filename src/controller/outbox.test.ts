@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Want } from '../decisions/telling.ts';
 import type { Told } from '../decisions/world.ts';
-import { infoReplications } from '../kvrocks/recorded.ts';
+import { infoReplications, infoServers } from '../kvrocks/recorded.ts';
 import { bulk, fakeWorld, settled } from '../kvrocks/testing.ts';
 import { NO_SECRET } from '../runtime/secret.ts';
+import type { Learned } from './observation.ts';
 import { Outbox } from './outbox.ts';
 
 const ID = 'a'.repeat(40);
@@ -26,12 +27,13 @@ function posting() {
   const world = fakeWorld();
   const happened: string[] = [];
   const numbers: (Told | null)[] = [];
+  const learned: Learned[] = [];
   let holds = true;
   /** What a decision would say once there is room again. */
   let wanted: Want | undefined;
   const outbox = new Outbox(world.runtime, ID, ADDRESS, NO_SECRET, {
     mayAct: () => holds,
-    learned: () => {},
+    learned: (facts) => void learned.push(facts),
     busy: () => {},
     told: ({ version }, told) => {
       happened.push(`told ${version}`);
@@ -52,6 +54,7 @@ function posting() {
     outbox,
     happened,
     numbers,
+    learned,
     answer,
     wants: (one: Want | undefined) => {
       wanted = one;
@@ -62,6 +65,52 @@ function posting() {
     },
   };
 }
+
+test('which process it is and how it is set up are learned in one: nobody sees the one without the other', async () => {
+  const { world, outbox, learned, answer } = posting();
+  const reading = outbox.read(true);
+  world.lastPeer().accept();
+  await answer(bulk(ID));
+  await answer('-ERR The cluster is not initialized\r\n');
+  await answer(bulk(infoServers.unstable));
+  assert.ok(learned.every(({ process }) => process === undefined));
+  const settings = {
+    'cluster-enabled': 'yes',
+    'persist-cluster-nodes-enabled': 'yes',
+    'slave-serve-stale-data': 'yes',
+    'slave-empty-db-before-fullsync': 'no',
+    'use-rsid-psync': 'yes',
+    'migrate-type': 'raw-key-value',
+    'migrate-speed': '4096',
+    'replication-connect-timeout-ms': '500',
+  };
+  const pairs = Object.entries(settings).map(([name, value]) => `*2\r\n${bulk(name)}${bulk(value)}`);
+  await answer(pairs.join(''));
+  await reading;
+  const last = learned.at(-1);
+  assert.deepEqual([last?.process?.id, last?.rsid, last?.dangers], [16067, true, []]);
+  outbox.close();
+});
+
+test('a node that does not tell its settings is known all the same; one that did not answer is asked again', async () => {
+  for (const [ending, known] of [
+    ['error', true],
+    ['end', false],
+  ] as const) {
+    const { world, outbox, learned, answer } = posting();
+    const reading = outbox.read(true);
+    world.lastPeer().accept();
+    await answer(bulk(ID));
+    await answer('-ERR The cluster is not initialized\r\n');
+    await answer(bulk(infoServers.unstable));
+    if (ending === 'error') await answer("-ERR unknown command 'config'\r\n".repeat(8));
+    else world.lastPeer().end({ kind: 'eof' });
+    await reading;
+    const told = learned.find(({ process }) => process !== undefined);
+    assert.deepEqual([told !== undefined, told?.rsid], known ? [true, null] : [false, undefined], ending);
+    outbox.close();
+  }
+});
 
 test('the lease runs out while the node is asked what its guard demands: nothing is told', async () => {
   const { world, outbox, happened, answer, loseLease } = posting();

@@ -233,28 +233,27 @@ export class Outbox {
     this.#on.learned({ holds: { version: nodes[0]?.version ?? 0, fingerprint } });
   }
 
+  /** Learned in one: whoever knows which process a node is takes its settings for known, too. */
   async #readSettings(line: Line): Promise<void> {
     const [server, settings] = await Promise.all([
       line.connection.ask(infoServer()),
       line.connection.ask(nodeSettings()),
     ]);
-    if (server.kind === 'reply') {
-      const { versionText, processId, startedAt, upFor } = server.value;
-      this.#on.learned({
-        serverVersion: versionText,
-        process: { id: processId, startedAt: startedAt ?? 0 },
-        startedWall: upFor === undefined ? null : Math.floor(this.#runtime.clock.wall()) - upFor,
-      });
-      if (isAtLeast(server.value.version, 2, 15) !== false) this.#pushTimeout = PUSH_TIMEOUT_FROM_2_15;
-    }
-    if (settings.kind === 'reply') {
-      this.#on.learned({
-        rsid: settings.value.rsidPsync ?? null,
-        dangers: dangersOf(settings.value),
-        migrateType: migrateTypeOf(settings.value.migrateType),
+    if (server.kind !== 'reply' || settings.kind === 'timeout' || settings.kind === 'ended') return;
+    const { version, versionText, processId, startedAt, upFor } = server.value;
+    if (isAtLeast(version, 2, 15) !== false) this.#pushTimeout = PUSH_TIMEOUT_FROM_2_15;
+    const told = settings.kind === 'reply' ? settings.value : undefined;
+    this.#on.learned({
+      serverVersion: versionText,
+      process: { id: processId, startedAt: startedAt ?? 0 },
+      startedWall: upFor === undefined ? null : Math.floor(this.#runtime.clock.wall()) - upFor,
+      rsid: told?.rsidPsync ?? null,
+      ...(told !== undefined && {
+        dangers: dangersOf(told),
+        migrateType: migrateTypeOf(told.migrateType),
         passwordless: line.connection.passwordless,
-      });
-    }
+      }),
+    });
   }
 
   async #push(want: Want): Promise<void> {

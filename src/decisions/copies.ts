@@ -38,7 +38,7 @@ import { answerTo, compareOf, leads, partiesOf } from './comparing.ts';
 import { doubtOf } from './confirming.ts';
 import { type Check, type CopyJob, copyJobSubject, type Raise, type Raised, type Save } from './jobs.ts';
 import { carries, startedSinceCopied } from './seen.ts';
-import { commonWith, LOOKED_BACK, rsidOnBoth, wayBack } from './way-back.ts';
+import { commonWith, LOOKED_BACK, rsidOnBoth, wayBack, writesByItself } from './way-back.ts';
 import type { Happening, NodeView, World } from './world.ts';
 
 /** A full disk may have room again, in milliseconds. */
@@ -149,13 +149,6 @@ function follows(world: World, shard: Shard, node: Node): Course {
     ? { kind: 'operator', why: `nothing proves that it holds what its master does: ${course.why}`, force: true }
     : course;
 }
-
-/**
- * With `use-rsid-psync` a server begins each start with an entry of its own, and where its master has not got that setting
- * nobody notices that it takes the place of one of the master's (Kvrocks 2.14).
- */
-const writesByItself = (world: World, shard: Shard, view: NodeView): boolean =>
-  view.rsid === true && world.view(shard.master)?.rsid === false;
 
 /** Whoever is copied comes first, then the first that is ready. */
 function myTurn(world: World, shard: Shard, node: Node): Course | undefined {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { brokenPromises } from '../checks/promises.ts';
 import type { Intended } from '../operations/intended.ts';
 import { decideDrift } from './drift.ts';
+import type { LogVerdict } from './jobs.ts';
 import { decideExactPromotions, decideRejoins, wayBack } from './rejoin.ts';
 import {
   after,
@@ -142,9 +143,20 @@ test('both servers compare histories: whoever may follow is attached by that and
   const within = unread(asked);
   assert.equal(way(within, 'a'), 'attach copied');
   assert.equal(nodeAt(commit(within).next, 'a').proof, null);
-  assert.equal(way(seeing(within, 'b', { rsid: false }), 'a'), 'attach within');
+  assert.equal(way(seeing(seeing(within, 'a', { rsid: false }), 'b', { rsid: false }), 'a'), 'attach within');
   // What it alone holds would be gone before it was saved.
   assert.equal(way(compares(old('1020 proof:1 says-master fenced:1020')), 'a'), 'refused: diverged by 20');
+});
+
+test('a replica with use-rsid-psync alone may have written an entry of its own since: only its log lets it in', () => {
+  const back = seeing(world('b master 1200 | a away 990 proof:1', REPLICA), 'a', { rsid: true });
+  const alone = seeing(back, 'b', { rsid: false });
+  assert.equal(way(seeing(back, 'b', { rsid: true }), 'a'), 'attach copied');
+  assert.deepEqual([way(alone, 'a'), way(seeing(back, 'b', { rsid: null }), 'a')], ['check', 'check']);
+  const says = (verdict: LogVerdict) => way(logSays(alone, 'a', null, verdict, LOOKED_BACK), 'a');
+  assert.equal(says({ kind: 'same', last: 990 }), 'attach within');
+  assert.equal(says({ kind: 'parted', at: 990, last: 990 }), 'refused: fell-back by 1');
+  assert.equal(says({ kind: 'untellable', why: 'no POLLUPDATES' }), 'refused: unproven by 990');
 });
 
 test('its number forbids it and its log is its master’s: attached by the log, at the number that was compared', () => {

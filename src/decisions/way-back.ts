@@ -50,6 +50,14 @@ export function rsidOnBoth(world: World, shard: Shard, view: NodeView): boolean 
   return view.rsid === true && world.view(shard.master)?.rsid === true;
 }
 
+/**
+ * With `use-rsid-psync` a server begins each start with an entry of its own, and where its master has not got that setting
+ * nobody notices that it takes the place of one of the master's (Kvrocks 2.14). A master that does not tell counts as one
+ * without.
+ */
+export const writesByItself = (world: World, shard: Shard, view: NodeView): boolean =>
+  view.rsid === true && world.view(shard.master)?.rsid !== true;
+
 const SETTINGS = { kind: 'wait', for: 'its settings' } as const;
 
 export function wayBack(world: World, shard: Shard, node: Node): Return {
@@ -78,14 +86,14 @@ export function wayBack(world: World, shard: Shard, node: Node): Return {
   if (rsid && isEmpty(view)) return fenced ? { kind: 'attach', how: 'copied' } : { kind: 'fence' };
   const verdict = mayFollow(shard, node, sequence, view.highest);
   if (verdict.may && !fenced) return { kind: 'fence' };
-  const doubt = verdict.may ? doubtOfNumber(shard, node, view) : undefined;
+  const doubt = verdict.may ? doubtOfNumber(world, shard, node, view) : undefined;
   if (doubt !== undefined) {
     const log = compared(world, shard, node, null, LOOKED_BACK);
     if (log === undefined) return { kind: 'check', sequence, back: LOOKED_BACK };
     const refused = { kind: 'refused', sequence, nameless: false } as const;
     if (log.kind === 'parted')
       return { ...refused, verdict: { may: false, why: 'fell-back', by: log.last - log.at + 1 } };
-    if (log.kind === 'untellable' && doubt === 'was-no-master')
+    if (log.kind === 'untellable' && doubt !== 'was-master')
       return { ...refused, verdict: { may: false, why: 'unproven', by: sequence } };
   }
   const log = verdict.may ? undefined : compared(world, shard, node, commonWith(shard, node, sequence, view.highest));
@@ -99,10 +107,17 @@ export function wayBack(world: World, shard: Shard, node: Node): Return {
  * Why a number that lets a node in is not believed before its log was asked. `was-master`: it was replaced and returns
  * at the very number of the promotion, but it may have lost its last records with its machine's power and have written
  * its way back to that number before it was fenced; its history's id is then the same, too. `was-no-master`: a replica
- * that says it is a master has lost its topology, and may have taken writes.
+ * that says it is a master has lost its topology, and may have taken writes. `wrote-by-itself`: see there; it may have
+ * been started while it was away, and is then one record short of what its number says.
  */
-function doubtOfNumber(shard: Shard, node: Node, view: NodeView): 'was-master' | 'was-no-master' | undefined {
+function doubtOfNumber(
+  world: World,
+  shard: Shard,
+  node: Node,
+  view: NodeView,
+): 'was-master' | 'was-no-master' | 'wrote-by-itself' | undefined {
   const at = shard.lineage.findIndex((entry) => entry.version === node.proof?.entry);
+  if (writesByItself(world, shard, view)) return 'wrote-by-itself';
   if (shard.lineage[at]?.master === node.id) return at < shard.lineage.length - 1 ? 'was-master' : undefined;
   return view.says === 'master' ? 'was-no-master' : undefined;
 }

@@ -4,7 +4,7 @@ import type { Edit, Plant } from './planted.ts';
 /** Where a log can be asked it would see what is planted here: that is another line of defence. */
 const NUMBERS_ARE_BELIEVED: Edit = {
   file: 'decisions/way-back.ts',
-  find: 'verdict.may ? doubtOfNumber(shard, node, view) : undefined',
+  find: 'verdict.may ? doubtOfNumber(world, shard, node, view) : undefined',
   replace: 'verdict.may ? undefined : undefined',
 };
 
@@ -29,6 +29,19 @@ export const lineagePlants: readonly Plant[] = [
       { file: 'topology/lineage.ts', find: 'sequence > smallest', replace: 'sequence > smallest * 1e9' },
     ],
     scenario: 'old-master-wrote-while-isolated',
+    promise: 'who follows holds what its master was',
+    seeds: 4,
+  },
+  {
+    name: 'the entry that a server writes at its start is taken for its master’s',
+    edits: [
+      {
+        file: 'decisions/way-back.ts',
+        find: 'if (writesByItself(world, shard, view)) return',
+        replace: 'if (!PLANTED && writesByItself(world, shard, view)) return',
+      },
+    ],
+    scenario: 'replica-restarted-with-rsid-while-its-master-was-replaced',
     promise: 'who follows holds what its master was',
     seeds: 4,
   },

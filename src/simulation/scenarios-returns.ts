@@ -33,6 +33,22 @@ export const returnScenarios: readonly Scenario[] = [
     },
   },
   {
+    // Its first entry is its own then, and its number no proof of what it holds: see `writesByItself`.
+    name: 'replica-restarted-with-rsid-while-its-master-was-replaced',
+    ...three,
+    conf: (_, life) => (life > 1 ? { 'use-rsid-psync': 'yes' } : {}),
+    async play(stage) {
+      const victim = stage.replica(0);
+      stage.kill(victim);
+      await stage.sleep(stage.between(300, 1_500));
+      await replaceMaster(stage, stage.between(0, 2_000));
+      stage.start(victim);
+      const back = await stage.until(() => victim.core?.replication?.linkUp === true, 16_000);
+      stage.expect(back !== undefined, `it is not back: ${stage.unconverged().join(', ')}`);
+      await stage.sleep(2_000);
+    },
+  },
+  {
     name: 'full-copy-forced-and-proven',
     ...one,
     traffic: { pause: 60 },
