@@ -24,7 +24,7 @@ import { runMigration } from './move-job.ts';
 export interface JobHandlers {
   /** Leadership surely holds for a while longer. Asked right before a node is told to do something. */
   mayAct(): boolean;
-  reached(operation: string, sequence: Sequence): void;
+  reached(chase: Chase, sequence: Sequence): void;
   migrated(operation: string, migration: Migration): void;
   /** `of`: the key of the job; the value that the server has now, null where it has no such setting. */
   tuned(tune: Tune, of: string, value: number | null): void;
@@ -103,7 +103,7 @@ export class JobRunner {
         const left = Math.max(1, chase.until - this.#runtime.clock.now());
         const answer = await connection.ask(infoReplication(), left);
         if (answer.kind !== 'reply' || answer.value.role !== 'slave') return;
-        this.#on.reached(chase.operation, answer.value.sequence);
+        this.#on.reached(chase, answer.value.sequence);
         if (answer.value.sequence >= chase.goal) return;
       }
     });

@@ -23,6 +23,8 @@ export interface NodeWorkHandlers {
   learned(operation: OperationId, facts: Partial<Trace>): void;
   /** A decision may turn out otherwise. */
   seen(): void;
+  /** It has come to where it was waited for: what was last seen of it is of the past. */
+  moved(node: NodeId): void;
   /** Over the connection of this number, on which the node was fenced; undefined when that is gone. */
   use<T>(node: NodeId, connection: number, work: (connection: Connection) => Promise<T>): Promise<T | undefined>;
 }
@@ -37,7 +39,10 @@ export class NodeWork {
     const { runtime, log } = context;
     this.#runner = new JobRunner(runtime, password, {
       mayAct: () => context.mayAct(),
-      reached: (operation, reached) => on.learned(operation, { reached }),
+      reached: ({ operation, node, goal }, reached) => {
+        on.learned(operation, { reached });
+        if (reached >= goal) on.moved(node);
+      },
       migrated: (operation, migration) => on.learned(operation, { migration }),
       tuned: ({ node, name }, of, value) => {
         this.#found.speed(node, name, of, value, runtime.clock.now());

@@ -1,8 +1,9 @@
 /**
- * The order in which the nodes of moves are told. Of each hand-over the target first, then the source, then the rest; of
- * a failed piece the target before the source. A node is in at most one of these, and obeys that one alone; all others
- * wait for every hand-over. Where several go on side by side one is always under way, so the rest then waits for their
- * targets only: until its source is told, a move is right in every node that knows of it.
+ * The order in which the nodes of moves are told. Of each hand-over the target first, then the source and with it the
+ * other masters, one of which gives the next piece, then the rest; of a failed piece the target before the source. A node
+ * is in at most one of these, and obeys that one alone; all others wait for every hand-over. Where several go on side by
+ * side one is always under way, so the rest then waits for their targets only: until its source is told, a move is right
+ * in every node that knows of it.
  */
 import { activeMoves, type Intended } from '../operations/intended.ts';
 import { type ActiveMove, type HandingOver, MOVE_BOUNDS, type Settling } from '../operations/move.ts';
@@ -37,11 +38,16 @@ export const sourceKnows = (world: World, move: ActiveMove): boolean =>
 export const handOverOverdue = (world: World, move: ActiveMove): boolean =>
   world.now >= phaseAt(world, move) + MOVE_BOUNDS.end;
 
-/** Its ends know as much as the others wait for, or one of them cannot be told in time. */
-function isThrough(world: World, move: HandingOver, alone: boolean): boolean {
+/** Its ends know as much as this node waits for, or one of them cannot be told in time. */
+function isThrough(world: World, move: HandingOver, node: NodeId, alone: boolean): boolean {
   if (handOverOverdue(world, move)) return true;
-  return targetKnows(world, move) && ((!alone && !move.slotOnly) || sourceKnows(world, move));
+  if (!targetKnows(world, move)) return false;
+  if (sourceKnows(world, move)) return true;
+  return !move.slotOnly && (!alone || (isMaster(world, node) && sourceMayDelete(world, move)));
 }
+
+const isMaster = ({ intended }: World, node: NodeId): boolean =>
+  intended.cluster.shards.some(({ master }) => master === node);
 
 /** Whether it may be told now, as far as moves are concerned. */
 export function itsTurn(world: World, node: NodeId): boolean {
@@ -52,7 +58,7 @@ export function itsTurn(world: World, node: NodeId): boolean {
     if (node === ends.source) return sourceIsNext(world, move);
   }
   const handOvers = moves.filter((move) => move.phase === 'handing-over');
-  return handOvers.every((move) => isThrough(world, move, handOvers.length === 1));
+  return handOvers.every((move) => isThrough(world, move, node, handOvers.length === 1));
 }
 
 /** Whether this node is an end of a move that must be told also while the cluster is paused. */

@@ -322,7 +322,7 @@ function whileHandingOver(world: World, move: HandingOver): MoveStep {
   const until = phaseAt(world, move) + MOVE_BOUNDS.end;
   if (isOver(world, move, { target, source, overdue })) return { proposal: finished(world.intended, move) };
   return {
-    ...chaseReplica(world, move, source && isHeld(world, move)),
+    ...chaseReplica(world, move, isHeld(world, move)),
     wakeAt: until > world.now ? until : world.now + 1_000,
   };
 }

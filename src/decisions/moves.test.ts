@@ -108,17 +108,32 @@ test('success: the target owns the slots in the next version, and what it had is
   assert.deepEqual([move.pace, move.size], [{ slots: 100, ms: 500 }, 800]);
 });
 
-test('success of a piece: the rest is the source’s until its turn comes', () => {
-  const seen = moving(moveOf('migrating', { piece: slots(100, 149) }), traced({ migration: copied(20) }));
+test('success of a piece: the rest is the source’s, and begins in the commit that ends the hand-over', () => {
+  const seen = moving(moveOf('migrating', { piece: slots(100, 149), beganAt: 1 }), traced({ migration: copied(20) }));
   const next = commit(seen);
   assert.deepEqual([owner(next, slots(100, 149)), owner(next, slots(150, 199))], ['s1', 's0']);
   let told = after(moving(moveOf('migrating'), traced({})), next);
   told = seeing(carrying(carrying(told, 'c'), 'a'), 'd', { sequence: 20 });
-  const queued = commit(told);
-  const move = first(queued);
-  assert.deepEqual(move?.phase === 'queued' && [move.left, move.failures], [slots(150, 199), 0]);
-  assert.equal(queued.cluster.version, VERSION + 1);
+  const begun = commit(told);
+  const move = first(begun);
+  assert.deepEqual(move?.phase === 'migrating' && [move.left, move.failures], [slots(150, 199), 0]);
+  assert.equal(begun.cluster.version, VERSION + 1);
   assert.deepEqual(decideMoves(told).proposal?.events, []);
+  const waits = first(commit(seeing(told, 'c', { sequence: 30_000 })));
+  assert.equal(waits?.phase, 'queued', 'the replica of the target is too far behind');
+});
+
+test('a piece of another source begins in the commit that ends a hand-over, and its beginning is told behind that', () => {
+  const operations = [
+    moveOf('handing-over', { range: slots(9_000, 9_001), goal: 20 }),
+    moveOf('queued', { id: 'mv2', source: 's2', range: slots(12_000, 12_099) }),
+  ];
+  const seen = world(SHARDS, { operations });
+  assert.deepEqual(kinds(seen), ['move.finished', 'move.started']);
+  assert.deepEqual(
+    commit(seen).operations.map((one) => one.kind === 'move' && [one.id, one.phase]),
+    [['mv2', 'migrating']],
+  );
 });
 
 test('nobody knows yet how it ended: the slots stay where they are, and both ends untold', () => {

@@ -33,7 +33,8 @@ export function decideMoves(world: World): MoveDecision {
   let wakeAt: Instant | undefined;
   for (const move of [...activeMoves(world.intended)].sort((a, b) => urgency(a) - urgency(b))) {
     const next = step(world, move);
-    proposal ??= next.proposal;
+    if (next.proposal !== undefined)
+      proposal ??= move.phase === 'handing-over' ? withNext(world, next.proposal) : next.proposal;
     wakeAt = soonest(wakeAt, next.wakeAt);
     if (next.migrate !== undefined) migrates.push(next.migrate);
     if (next.chase !== undefined) chases.push(next.chase);
@@ -48,6 +49,20 @@ export function decideMoves(world: World): MoveDecision {
   // A drained version is followed by its own decision and by nothing else.
   if (switchoverOf(world.intended) !== undefined) proposal = undefined;
   return { proposal, migrates, chases, wakeAt };
+}
+
+/**
+ * A hand-over that is over makes room for another piece, which begins in the same commit: all that lies between two pieces
+ * is time in which nothing is copied.
+ */
+function withNext(world: World, ended: Proposal): Proposal {
+  const after: World = { ...world, intended: ended.next };
+  for (const { move, turn } of turns(after)) {
+    if (turn.kind !== 'begin' || move.slotOnly) continue;
+    const { next, events } = begun(after, move, turn);
+    return { next, events: [...ended.events, ...events] };
+  }
+  return ended;
 }
 
 function taken(world: World, move: Queued, turn: Exclude<Turn, { kind: 'wait' }>): Proposal {
