@@ -1,9 +1,9 @@
 /** What is wrong with moves now: pieces that take too long, and slots of which nobody knows whose they are. */
-import { movesOf, movesOfShard } from '../operations/intended.ts';
-import { type Held, type Migrating, MOVE_BOUNDS, type Move } from '../operations/move.ts';
+import { movesOf, movesOfShard, type OperationId } from '../operations/intended.ts';
+import { type FailedMove, type Held, type Migrating, MOVE_BOUNDS, type Move } from '../operations/move.ts';
 import type { Duration } from '../runtime/runtime.ts';
 import { nodeOf, type Shard, shardOf } from '../topology/cluster.ts';
-import { formatRange, formatSlots, slotCount } from '../topology/slots.ts';
+import { formatRange, formatSlots, type SlotSet, slotCount, union } from '../topology/slots.ts';
 import { kvctl, redisCli } from './commands.ts';
 import { outOfReach, phaseAt } from './hand-over.ts';
 import { heldWord } from './move-steps.ts';
@@ -12,7 +12,7 @@ import { curedBy, refusedSlots } from './refused-slots.ts';
 import type { World } from './world.ts';
 
 export function moveFindings(world: World): readonly Finding[] {
-  return movesOf(world.intended).flatMap((move) => {
+  const running = movesOf(world.intended).flatMap((move) => {
     const found =
       move.phase === 'migrating'
         ? slow(world, move)
@@ -20,6 +20,32 @@ export function moveFindings(world: World): readonly Finding[] {
           ? undecided(world, move)
           : refused(world, move);
     return found === undefined ? [] : [found];
+  });
+  return [...running, ...givenUp(world)];
+}
+
+/** One for each plan: what has stopped one of its moves has often stopped all of them. */
+function givenUp(world: World): readonly Finding[] {
+  const together = new Map<OperationId, FailedMove[]>();
+  for (const move of movesOf(world.intended)) {
+    if (move.phase !== 'failed') continue;
+    const which = move.plan ?? move.id;
+    together.set(which, [...(together.get(which) ?? []), move]);
+  }
+  return [...together].map(([which, moves]): Finding => {
+    const whys = [...new Set(moves.map(({ why }) => why))];
+    const others = whys.length > 1 ? `; kvctl move list has ${whys.length - 1} more` : '';
+    const slots = formatSlots(moves.reduce<SlotSet>((all, { left }) => union(all, [left]), []));
+    const leave = kvctl(world, `move cancel ${which}`);
+    return {
+      code: 'MOVE_FAILED',
+      severity: 'warning',
+      shard: moves.length === 1 ? (moves[0]?.source ?? null) : null,
+      node: null,
+      message: `slots ${slots} stay where they are, their move was given up: ${whys[0]}${others}. To leave it at that: ${leave}`,
+      waitingFor: 'an operator',
+      command: kvctl(world, `move retry ${which}`),
+    };
   });
 }
 

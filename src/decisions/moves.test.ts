@@ -424,8 +424,23 @@ test('crash in any phase: what is stored says how to go on, with nothing remembe
   assert.equal(first(commit(held))?.phase, 'handing-over');
 });
 
-test('failed moves are not tried again by themselves', () => {
+test('failed moves are not tried again by themselves, and each plan of them is a problem until somebody decides', () => {
   assert.equal(decideMoves(moving(moveOf('failed'))).proposal, undefined);
+  const operations = [
+    moveOf('failed', { why: 'no route' }),
+    moveOf('failed', { id: 'mv2', plan: 'pl', range: slots(300, 399), why: 'refused' }),
+    moveOf('failed', { id: 'mv3', plan: 'pl', range: slots(400, 449), why: 'broken pipe' }),
+  ];
+  const found = findings(world(SHARDS, { operations }), []).filter(({ code }) => code === 'MOVE_FAILED');
+  assert.deepEqual(
+    found.map(({ command, shard }) => [command, shard]),
+    [
+      ['kvctl move retry mv -n ns -c c1', 's0'],
+      ['kvctl move retry pl -n ns -c c1', null],
+    ],
+  );
+  assert.match(found[0]?.message ?? '', /^slots 100-199 stay .* given up: no route\. .*kvctl move cancel mv -n/);
+  assert.match(found[1]?.message ?? '', /^slots 300-449 stay .*: refused; kvctl move list has 1 more/);
 });
 
 test('a plan counts each slot once, and ends with its last move', () => {
