@@ -121,6 +121,7 @@ export function decide(world: World, circumstances: Circumstances): Decision {
       damping.wakeAt,
       switchover.wakeAt,
       moves.wakeAt,
+      leaving.wakeAt,
       unlinked.wakeAt,
       tellingWakesAt(world),
     ),

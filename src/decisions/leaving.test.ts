@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { fingerprint } from '../topology/fingerprint.ts';
 import { releasingText } from '../topology/text.ts';
 import { decideLeaving } from './leaving.ts';
-import { type Sketch, seeing, VERSION, world } from './testing.ts';
+import { after, NOW, type Sketch, seeing, VERSION, world } from './testing.ts';
 import type { NodeView } from './world.ts';
 
 const X = { id: 'x', address: { host: '10.0.0.9', port: 7 }, version: 5, how: 'reset' } as const;
@@ -24,12 +24,25 @@ const leaving = (facts: Partial<NodeView>, how: 'reset' | 'release' = 'reset', s
 
 test('a removed node that was not told yet is neither reset nor forgotten', () => {
   const seen = leaving({ version: 5, holds: { version: 5, fingerprint: 'ours' } });
-  assert.deepEqual(decideLeaving(seen, never), { proposal: undefined, resets: [] });
+  assert.deepEqual(decideLeaving(seen, never), { proposal: undefined, resets: [], wakeAt: undefined });
 });
 
 test('released: it is reset, and emptied before only where that was asked for', () => {
   assert.deepEqual(decideLeaving(leaving({}), never).resets, [{ node: 'x', address: X.address, flush: true }]);
   assert.equal(decideLeaving(leaving({}, 'release'), never).resets[0]?.flush, false);
+});
+
+test('released just now: for two seconds it sends clients to those that have its slots, unless nobody has them', () => {
+  const since = (ago: number) => leaving({ versionSince: NOW - ago });
+  assert.deepEqual(decideLeaving(since(1_900), never), { proposal: undefined, resets: [], wakeAt: NOW + 100 });
+  assert.equal(decideLeaving(since(2_000), never).resets.length, 1);
+  const seen = since(0);
+  const cluster = { ...seen.intended.cluster, shards: [] };
+  const mark = fingerprint(releasingText(cluster, X));
+  const ended = seeing(after(seen, { ...seen.intended, cluster }), 'x', {
+    holds: { version: VERSION, fingerprint: mark },
+  });
+  assert.equal(decideLeaving(ended, never).resets.length, 1);
 });
 
 test('reset, or found without a topology: it is no part of the cluster any more, without a new version', () => {
@@ -50,5 +63,9 @@ test('nothing is reset in a pause', () => {
 });
 
 test('a removed node that does not answer waits, however long', () => {
-  assert.deepEqual(decideLeaving(leaving({ state: 'silent' }), never), { proposal: undefined, resets: [] });
+  assert.deepEqual(decideLeaving(leaving({ state: 'silent' }), never), {
+    proposal: undefined,
+    resets: [],
+    wakeAt: undefined,
+  });
 });

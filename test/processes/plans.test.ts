@@ -25,14 +25,6 @@ const underWay = (cluster: ClusterClient) =>
 const over = (cluster: ClusterClient) =>
   until('no slots are on their way', async () => (await underWay(cluster)).plans.length === 0, 60_000, 50);
 
-const counts = async (cluster: ClusterClient): Promise<readonly number[]> =>
-  (await cluster.get()).shards.map(({ slot_ranges: ranges }) =>
-    (ranges ?? []).reduce((sum, text) => {
-      const [from = 0, to = from] = text.split('-').map(Number);
-      return sum + to - from + 1;
-    }, 0),
-  );
-
 async function written(scene: Scene) {
   const mixture = await scene.mixture({ libraries: ['ioredis', 'node-redis', 'ioredis'], tags: [''] });
   await sleep(300);
@@ -51,11 +43,11 @@ together('plans', 3, (define) => {
       await cluster.settled();
       const planned = await cluster.post<Planned>('/rebalance', { dry_run: true });
       assert.deepEqual([planned.plan, planned.slots], [null, 5_461]);
-      assert.deepEqual(await counts(cluster), [8_192, 8_192, 0], 'a rehearsal moves nothing');
+      assert.deepEqual(await cluster.slotCounts(), [8_192, 8_192, 0], 'a rehearsal moves nothing');
       assert.deepEqual((await cluster.post<Planned>('/rebalance')).slots, planned.slots);
       await over(cluster);
       assert.deepEqual(
-        await counts(cluster),
+        await cluster.slotCounts(),
         planned.shards.map(({ after }) => after),
       );
       assert.equal((await cluster.post<Planned>('/rebalance', { dry_run: true })).slots, 0);
@@ -98,7 +90,7 @@ together('plans', 3, (define) => {
       await until('it goes on', async () => (await moved()) > still.moved, 30_000, 10);
       await cluster.post('/moves/cancel');
       await over(cluster);
-      const [, after = 0] = await counts(cluster);
+      const [, after = 0] = await cluster.slotCounts();
       assert.ok(after >= 8_192 + still.moved, `${after} slots are there`);
       scene.note(`${after - 8_192} of 2001 slots moved`);
       await cluster.settled();
@@ -120,7 +112,7 @@ together('plans', 3, (define) => {
       assert.match(plans[0]?.moves[0]?.waiting_for ?? '', /127\.0\.0\.1/, 'it is said what it waits for');
       await target.start();
       await over(cluster);
-      assert.deepEqual(await counts(cluster), [8_182, 8_202]);
+      assert.deepEqual(await cluster.slotCounts(), [8_182, 8_202]);
       const nothing = await cluster.request('POST', '/moves/retry', {});
       assert.equal(nothing.status, 400);
       await cluster.settled();

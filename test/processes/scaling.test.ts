@@ -1,21 +1,11 @@
 /** Clusters that grow and shrink by kvctl, while clients write values of every type. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClusterClient } from './harness/controller.ts';
 import { ends, kvctl, writes } from './harness/kvctl.ts';
 import { kill, signal, until } from './harness/processes.ts';
 import { together } from './harness/scenario.ts';
 import type { Scene } from './harness/scene.ts';
 import { SLOTS } from './harness/slots.ts';
-
-/** Slots of each shard. */
-const counts = async (cluster: ClusterClient): Promise<readonly number[]> =>
-  (await cluster.get()).shards.map(({ slot_ranges: ranges }) =>
-    (ranges ?? []).reduce((sum, text) => {
-      const [from = 0, to = from] = text.split('-').map(Number);
-      return sum + to - from + 1;
-    }, 0),
-  );
 
 const evenly = (all: readonly number[]) =>
   assert.ok(
@@ -47,7 +37,7 @@ together('scaling', 2, (define) => {
 
       const said = await ends(kvctl(controller, cluster, `${line} --dry-run`), 0);
       assert.match(said, /a new shard: .*\n.*a new shard: .*\n.*each of 4 shards gets its share, about 4096 slots/);
-      assert.deepEqual(await counts(cluster), [8_192, 8_192], 'a rehearsal changes nothing');
+      assert.deepEqual(await cluster.slotCounts(), [8_192, 8_192], 'a rehearsal changes nothing');
 
       const first = kvctl(controller, cluster, line);
       await writes(first, /[1-9]\d* of 8192 slots/);
@@ -63,7 +53,7 @@ together('scaling', 2, (define) => {
 
       const last = await ends(kvctl(controller, cluster, line), 0);
       assert.match(last, /Nothing has to move: each shard has its share/);
-      const all = await counts(cluster);
+      const all = await cluster.slotCounts();
       assert.equal(all.length, 4);
       evenly(all);
       await cluster.settled();
@@ -91,10 +81,16 @@ together('scaling', 2, (define) => {
       assert.match(await ends(kvctl(controller, cluster, again), 0), /delete shard: sh-\w{12} successfully/);
       const ids = (await cluster.get()).shards.map(({ id }) => id);
       assert.deepEqual(ids, [shards[0]?.id, shards[2]?.id]);
-      evenly(await counts(cluster));
+      evenly(await cluster.slotCounts());
       await cluster.settled();
       await scene.mixtureHeld(cluster, mixture);
       await scene.carried(cluster);
+
+      // The nodes that are gone have sent their clients on.
+      assert.deepEqual(
+        [...mixture.errors.keys()].filter((words) => words.includes('CLUSTERDOWN')),
+        [],
+      );
 
       // Done already: not the shard that has its place now.
       assert.match(await ends(kvctl(controller, cluster, again), 3), /has no shard sh-/);
@@ -117,7 +113,7 @@ together('scaling', 2, (define) => {
       await controller.start();
       const words = await ends(running, 0);
       assert.match(words, /plan pl-\w{12} is over after/);
-      assert.deepEqual(await counts(cluster), [12_288, 4_096]);
+      assert.deepEqual(await cluster.slotCounts(), [12_288, 4_096]);
       await until('nothing is on its way', async () => {
         const moves = await ends(kvctl(controller, cluster, 'moves'), 0);
         return moves === 'No slots are on their way.\n';

@@ -137,6 +137,16 @@ export class ClusterClient {
     return (await this.controller.call<{ cluster: ClusterBody }>('GET', this.path)).cluster;
   }
 
+  /** Of each shard. */
+  async slotCounts(): Promise<readonly number[]> {
+    return (await this.get()).shards.map(({ slot_ranges: ranges }) =>
+      (ranges ?? []).reduce((sum, text) => {
+        const [from = 0, to = from] = text.split('-').map(Number);
+        return sum + to - from + 1;
+      }, 0),
+    );
+  }
+
   status(): Promise<ClusterStatus> {
     return this.controller.call<ClusterStatus>('GET', `${this.path}/status`);
   }
