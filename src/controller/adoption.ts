@@ -43,7 +43,10 @@ export class Adoption {
       keys.push(...spellings);
     }
     const taken = this.#claims.owner(keys);
-    if (taken === owner) throw alreadyExists(`a node of this cluster among ${addresses.map(formatAddress).join(', ')}`);
+    if (taken === owner) {
+      const among = addresses.map(formatAddress).join(', ');
+      throw alreadyExists(`a node of this cluster, or one that is just leaving it, among ${among}`);
+    }
     if (taken !== undefined) throw new Refusal('already_exists', takenBy(addresses, taken));
     return this.#claims.reserve(keys, owner);
   }

@@ -32,10 +32,12 @@ test('released: it is reset, and emptied before only where that was asked for', 
   assert.equal(decideLeaving(leaving({}, 'release'), never).resets[0]?.flush, false);
 });
 
-test('released just now: for two seconds it sends clients to those that have its slots, unless nobody has them', () => {
+test('a master released just now sends clients on to those that have its slots, for two seconds; a replica has no such clients', () => {
   const since = (ago: number) => leaving({ versionSince: NOW - ago });
   assert.deepEqual(decideLeaving(since(1_900), never), { proposal: undefined, resets: [], wakeAt: NOW + 100 });
   assert.equal(decideLeaving(since(2_000), never).resets.length, 1);
+  const told = { version: VERSION, before: 'slave', role: 'master', sequence: 9, connection: 1, at: NOW } as const;
+  assert.equal(decideLeaving(leaving({ versionSince: NOW, fenced: told }), never).resets.length, 1);
   const seen = since(0);
   const cluster = { ...seen.intended.cluster, shards: [] };
   const mark = fingerprint(releasingText(cluster, X));

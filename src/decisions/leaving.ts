@@ -18,9 +18,12 @@ export interface LeavingDecision {
  */
 const REDIRECTS_FOR: Duration = 2_000;
 
-/** From when on it may be reset; where the whole cluster ends there is nobody to send clients to. */
-const resetFrom = ({ intended, view }: World, node: LeavingNode): Instant =>
-  intended.cluster.shards.length === 0 ? Number.NEGATIVE_INFINITY : (view(node.id)?.versionSince ?? 0) + REDIRECTS_FOR;
+/** From when on it may be reset; no client writes to a replica, and where the whole cluster ends there is nobody else. */
+function resetFrom({ intended, view }: World, { id }: LeavingNode): Instant {
+  const seen = view(id);
+  if (intended.cluster.shards.length === 0 || seen?.fenced?.before === 'slave') return Number.NEGATIVE_INFINITY;
+  return (seen?.versionSince ?? 0) + REDIRECTS_FOR;
+}
 
 /** It has no topology and no id: whoever it is, it is nobody's any more. */
 function blank(world: World, node: LeavingNode): boolean {
