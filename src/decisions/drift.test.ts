@@ -109,6 +109,12 @@ test('an old master that took the committed number before it could be fenced: on
   const seen = world(`b master 9 | a away 9 proof:1 says-master at:${VERSION}`, replaced);
   assert.equal(raised(seen), VERSION + 1);
   assert.equal(raised(seeing(seen, 'b', { state: 'silent' })), undefined, 'nobody leads it');
+  const lost = seeing(seen, 'b', { sequence: 0, fell: { from: 9, at: NOW - 60_000 } });
+  assert.equal(
+    raised(lost),
+    undefined,
+    'it would be told a version every few seconds, for as long as nobody may follow',
+  );
 });
 
 const LEAVING = { id: 'x', address: { host: '10.0.0.9', port: 7 }, version: 5, how: 'reset' } as const;

@@ -8,6 +8,7 @@ import { type Cluster, type LeavingNode, type Node, nodesOf, type Shard } from '
 import { fingerprint } from '../topology/fingerprint.ts';
 import type { NodeId, Version } from '../topology/ids.ts';
 import { releasingText } from '../topology/text.ts';
+import { leads } from './comparing.ts';
 import { courseOf } from './copies.ts';
 import { wayBack } from './rejoin.ts';
 import { carries, playsItsRole } from './seen.ts';
@@ -49,12 +50,14 @@ function driftOf(world: World, view: NodeView | undefined, roleIsRight: boolean)
   return { kind: 'none' };
 }
 
-/** A node that must be fenced, and carries the committed number: only a higher one can fence it. */
+/**
+ * A node that must be fenced, and carries the committed number: only a higher one can fence it. It serves nothing under
+ * that number, so it matters only where it could be attached then.
+ */
 function mustBeFencedAnew(world: World, shard: Shard, node: Node): boolean {
   const view = world.view(node.id);
-  const led = world.view(shard.master)?.state === 'up';
   return (
-    led &&
+    leads(world, shard) &&
     view?.version === world.intended.cluster.version &&
     view.holds !== null &&
     (wayBack(world, shard, node).kind === 'fence' || courseOf(world, shard, node).kind === 'fence')

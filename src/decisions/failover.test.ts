@@ -81,6 +81,36 @@ test('every other sibling goes away: beyond P0, still linked, in a sync, not ans
   }
 });
 
+test('a sibling that was asked just before its master came back empty stays: left behind it would copy the loss', () => {
+  const emptied = (before: number) => {
+    const seen = seeing(world('a master 0 highest:900 | b replica 880 down | c replica 870 down'), 'a', {
+      fell: { from: 900, at: NOW - 100 },
+    });
+    return places(commit(seeing(seen, 'c', { askedAt: NOW - 100 - before })).next);
+  };
+  assert.deepEqual(emptied(200), ['a away, b master, c within']);
+  assert.deepEqual(emptied(300), ['a away, b master, c away']);
+});
+
+test('a sibling that has use-rsid-psync alone, or alone has not, stays only where its log was compared since it came up', () => {
+  const mixed = (rsid: { b: boolean; c: boolean }) =>
+    seeing(seeing(world('a master 900 dead | b replica 880 | c replica 870'), 'b', { rsid: rsid.b }), 'c', {
+      rsid: rsid.c,
+      since: NOW - 60_000,
+    });
+  const c = (seen: World) => places(commit(seen).next);
+  assert.deepEqual(c(mixed({ b: true, c: true })), ['a away, b master, c within']);
+  assert.deepEqual(c(mixed({ b: true, c: false })), ['a away, b master, c away']);
+  const alone = mixed({ b: false, c: true });
+  assert.deepEqual(c(alone), ['a away, b master, c away']);
+  const compared = (ago: number): World => {
+    const answer = { of: 'x', answer: { kind: 'same', last: 860 }, at: NOW - ago } as const;
+    return { ...alone, found: (id) => (id === 'c' ? { answers: { compare: answer }, progress: null } : undefined) };
+  };
+  assert.deepEqual(c(compared(50_000)), ['a away, b master, c within']);
+  assert.deepEqual(c(compared(70_000)), ['a away, b master, c away']);
+});
+
 test('a sibling ahead of the promoted one, which was excluded, goes away', () => {
   const lineage = [entry(1, 'x', 0), entry(5, 'a', 9)];
   const { next } = commit(world('a master 900 dead | b replica 880 | c replica 890 proof:1', { lineage }));

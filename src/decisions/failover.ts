@@ -14,7 +14,8 @@ import { handedOver, moveToSettle, settleMoves } from './move-deaths.ts';
 import { inOrder } from './move-steps.ts';
 import { choosePromotion, type Judged, overWhom, whyNot } from './promotion.ts';
 import { standingProof } from './seen.ts';
-import { DETECTION, type Happening, type Proposal, soonest, type World } from './world.ts';
+import { rsidOnOne } from './way-back.ts';
+import { DETECTION, type Happening, type NodeView, type Proposal, soonest, type World } from './world.ts';
 
 /** What was found of one shard's master, kept for the report also when nothing is done. */
 export interface ShardReport {
@@ -36,10 +37,12 @@ export interface FailoverDecision {
 
 /**
  * A sibling stays named only if it was proven to follow the old master, and says, since the break, that it has lost it
- * and is not beyond P0.
+ * and is not beyond P0. What it has become since it said so is asked once more before it is told.
  */
-function mayStay(world: World, shard: Shard, sibling: Node, since: Instant, limit: Sequence): boolean {
+function mayStay(world: World, { shard, how, brokeAt, node: to, sequence: limit }: Death, sibling: Node): boolean {
   const view = world.view(sibling.id);
+  // What has come back without its data feeds nobody on, and copies its loss to whoever is left behind with it.
+  const since = how === 'lost-data' ? brokeAt - DETECTION.fresh : brokeAt;
   return (
     sibling.membership === 'member' &&
     standingProof(world, sibling)?.entry === newestEntry(shard).version &&
@@ -49,8 +52,15 @@ function mayStay(world: World, shard: Shard, sibling: Node, since: Instant, limi
     view.askedAt >= Math.max(since, world.trustFrom) &&
     view.sequence !== null &&
     view.sequence >= view.highest &&
-    view.sequence <= limit
+    view.sequence <= limit &&
+    (!rsidOnOne(view, world.view(to)) || wasCompared(world, sibling, view))
   );
+}
+
+/** Its log was its old master's as it was last compared, and it was not started since. */
+function wasCompared(world: World, { id }: Node, { since }: NodeView): boolean {
+  const compared = world.found(id)?.answers.compare;
+  return compared?.answer.kind === 'same' && compared.at >= since;
 }
 
 /** The shard under its new master, P0 being the number that this decision read. */
@@ -123,8 +133,7 @@ function commitDeaths(world: World, deaths: readonly Death[]): Proposal {
     next = settled.next;
     events.push(...settled.events);
     const shard = shardOf(next.cluster, death.shard.id) ?? death.shard;
-    const stays = (node: Node) =>
-      node.id !== shard.master && mayStay(world, shard, node, death.brokeAt, death.sequence);
+    const stays = (node: Node) => node.id !== shard.master && mayStay(world, { ...death, shard }, node);
     next = {
       ...next,
       cluster: withShard(next.cluster, shard.id, (old) => ({

@@ -58,6 +58,13 @@ export function rsidOnBoth(world: World, shard: Shard, view: NodeView): boolean 
 export const writesByItself = (world: World, shard: Shard, view: NodeView): boolean =>
   view.rsid === true && world.view(shard.master)?.rsid !== true;
 
+/**
+ * One of the two has begun its starts with entries of its own, and they do not compare histories: a number that both have
+ * may stand for one record here and for another there.
+ */
+export const rsidOnOne = (view: NodeView, master: NodeView | undefined): boolean =>
+  (view.rsid === true) !== (master?.rsid === true);
+
 const SETTINGS = { kind: 'wait', for: 'its settings' } as const;
 
 export function wayBack(world: World, shard: Shard, node: Node): Return {
@@ -107,8 +114,8 @@ export function wayBack(world: World, shard: Shard, node: Node): Return {
  * Why a number that lets a node in is not believed before its log was asked. `was-master`: it was replaced and returns
  * at the very number of the promotion, but it may have lost its last records with its machine's power and have written
  * its way back to that number before it was fenced; its history's id is then the same, too. `was-no-master`: a replica
- * that says it is a master has lost its topology, and may have taken writes. `wrote-by-itself`: see there; it may have
- * been started while it was away, and is then one record short of what its number says.
+ * that says it is a master has lost its topology, and may have taken writes. `wrote-by-itself`: see `rsidOnOne`; it
+ * may have been started while it was away, and is then one record short of what its number says.
  */
 function doubtOfNumber(
   world: World,
@@ -117,7 +124,7 @@ function doubtOfNumber(
   view: NodeView,
 ): 'was-master' | 'was-no-master' | 'wrote-by-itself' | undefined {
   const at = shard.lineage.findIndex((entry) => entry.version === node.proof?.entry);
-  if (writesByItself(world, shard, view)) return 'wrote-by-itself';
+  if (rsidOnOne(view, world.view(shard.master))) return 'wrote-by-itself';
   if (shard.lineage[at]?.master === node.id) return at < shard.lineage.length - 1 ? 'was-master' : undefined;
   return view.says === 'master' ? 'was-no-master' : undefined;
 }

@@ -37,13 +37,26 @@ export const lineagePlants: readonly Plant[] = [
     edits: [
       {
         file: 'decisions/way-back.ts',
-        find: 'if (writesByItself(world, shard, view)) return',
-        replace: 'if (!PLANTED && writesByItself(world, shard, view)) return',
+        find: 'if (rsidOnOne(view, world.view(shard.master))) return',
+        replace: 'if (!PLANTED && rsidOnOne(view, world.view(shard.master))) return',
       },
     ],
     scenario: 'replica-restarted-with-rsid-while-its-master-was-replaced',
     promise: 'who follows holds what its master was',
     seeds: 4,
+  },
+  {
+    name: 'a sibling stays by a number that counts an entry of its own',
+    edits: [
+      {
+        file: 'decisions/failover.ts',
+        find: '(!rsidOnOne(view, world.view(to)) || wasCompared(world, sibling, view))',
+        replace: '(PLANTED || !rsidOnOne(view, world.view(to)) || wasCompared(world, sibling, view))',
+      },
+    ],
+    scenario: 'replica-restarted-with-rsid-as-its-master-dies',
+    promise: 'who follows holds what its master was',
+    seeds: 8,
   },
   {
     name: 'the last P is taken for the smallest',

@@ -49,6 +49,24 @@ export const returnScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'replica-restarted-with-rsid-as-its-master-dies',
+    ...three,
+    conf: (_, life) => (life > 1 ? { 'use-rsid-psync': 'yes' } : {}),
+    async play(stage) {
+      const victim = stage.replica(0);
+      stage.kill(victim);
+      await stage.sleep(stage.between(1_000, 3_000));
+      const old = stage.master(0);
+      stage.kill(old);
+      await stage.sleep(stage.between(50, 400));
+      stage.start(victim);
+      await failsOver(stage, 1_500, 'killed');
+      const back = await stage.until(() => victim.core?.replication?.linkUp === true, 16_000);
+      stage.expect(back !== undefined, `it is not back: ${stage.unconverged().join(', ')}`);
+      await stage.sleep(2_000);
+    },
+  },
+  {
     name: 'full-copy-forced-and-proven',
     ...one,
     traffic: { pause: 60 },
