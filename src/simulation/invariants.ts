@@ -248,7 +248,7 @@ export class Invariants implements Observer, Committed {
     if (failover !== undefined) this.#mostAdvanced(old, shard, machine, failover.refused);
   }
 
-  /** A sibling that was not refused and is further on, by what it really holds. */
+  /** A sibling that was not refused and is further on, by what it really held when it was asked. */
   #mostAdvanced(old: SeenShard, shard: SeenShard, chosen: Machine | undefined, refused: readonly string[]): void {
     const reached = chosen?.core?.database.sequence;
     if (reached === undefined) return;
@@ -258,7 +258,8 @@ export class Invariants implements Observer, Committed {
       const machine = this.#world.atAddress(node.address);
       const sequence = machine?.core?.database.sequence;
       if (machine?.state !== 'running' || machine.core?.isSlave !== true || sequence === undefined) continue;
-      if (sequence > reached)
+      // What was on its way to it from a dead master may come at any moment.
+      if (sequence > reached && machine.sequenceBefore(ANSWERS_LAST) > reached)
         this.break('the most advanced is promoted', `${chosen?.name} at ${reached}, ${machine.name} at ${sequence}`);
     }
   }

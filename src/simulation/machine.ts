@@ -5,12 +5,15 @@ import { EmulatedNode } from '../emulator/node.ts';
 import { CommandReader } from '../emulator/resp-reader.ts';
 import { Settings } from '../emulator/settings.ts';
 import type { Cancel, Duration, Instant, RandomSource } from '../runtime/runtime.ts';
+import type { Sequence } from '../topology/ids.ts';
 import { Disk, type DiskImage } from './disk.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { Ear, End, VirtualNetwork } from './virtual-network.ts';
 import { WALL_START } from './virtual-runtime.ts';
 
 const NODE_PORT = 6666;
+/** How far back a machine's number is known, in ms. */
+const REMEMBERS = 1_000;
 
 export type MachineState = 'running' | 'hung' | 'dead';
 
@@ -60,6 +63,9 @@ export class Machine {
   own: ReadonlyMap<string, string> = new Map();
   /** What it had reached before its disk became an older one; 0 if that was not so, or explained by a full copy. */
   reached = 0;
+  #noted: Sequence = 0;
+  /** What its number was, and until when, for a moment back. */
+  readonly #changes: { readonly until: Instant; readonly sequence: Sequence }[] = [];
   /** Some of what it held was lost with its disk. */
   erased = false;
   /** Since when it has been copied whole or has loaded its data; undefined: it is not. */
@@ -260,9 +266,24 @@ export class Machine {
     } finally {
       this.#busy = false;
     }
+    this.#note(this.core?.database.sequence ?? 0);
     if (this.core?.replication?.syncing !== true && this.core?.loading !== true) this.copyingSince = undefined;
     else this.copyingSince ??= this.#options.loop.now;
     this.#arm();
+  }
+
+  #note(sequence: Sequence): void {
+    if (sequence === this.#noted) return;
+    const { now } = this.#options.loop;
+    this.#changes.push({ until: now, sequence: this.#noted });
+    this.#noted = sequence;
+    while ((this.#changes[0]?.until ?? now) < now - REMEMBERS) this.#changes.shift();
+  }
+
+  /** Its number so many ms ago, up to `REMEMBERS`. */
+  sequenceBefore(ago: Duration): Sequence {
+    const at = this.#options.loop.now - ago;
+    return this.#changes.find(({ until }) => until > at)?.sequence ?? this.#noted;
   }
 
   #arm(): void {
