@@ -127,14 +127,14 @@ together('moves that stall', 3, (define) => {
       });
       await move(cluster, slot, 1);
       const why = await said(cluster, 'move.failed', 30_000);
-      assert.deepEqual(
-        (await cluster.status()).problems.map(({ code }) => code).filter((code) => /^MOVE/.test(code)),
-        ['MOVE_FAILED'],
-      );
       assert.match(why, /: ERR failed to authenticate on destination node: .*Invalid password/i);
       source.proxy.heal();
       await until('its source has been told', async () =>
         (await underWay(cluster)).every(({ phase }) => phase === 'failed'),
+      );
+      assert.deepEqual(
+        (await cluster.status()).problems.map(({ code }) => code).filter((code) => /^MOVE/.test(code)),
+        ['MOVE_FAILED'],
       );
       assert.match(await ends(kvctl(cluster.controller, cluster, 'moves'), 0), /failed to authenticate/);
       assert.equal(await shardOfSlot(cluster, slot), 0);
