@@ -35,13 +35,7 @@ export async function heal(stage: Stage): Promise<Duration | undefined> {
   }
   if (invariants.cluster?.paused === true) await stage.resume();
   const healed = world.loop.now;
-  const told = () => untold(world, invariants).length === 0;
-  // A version that is committed at the end of the time of the one before has a time of its own.
-  let version: number | undefined;
-  for (let round = 0; round < 3 && !told() && version !== invariants.cluster?.version; round++) {
-    version = invariants.cluster?.version;
-    await stage.until(told, TOLD_AFTER_FAULTS);
-  }
+  await stage.until(() => untold(world, invariants).length === 0, TOLD_AFTER_FAULTS);
   const named = namedNodes(stage);
   for (const line of untold(world, invariants))
     if (!named.has(line.split(' ')[0] ?? '')) invariants.break('every member is told', line);
