@@ -24,7 +24,7 @@ export interface NodeWorkHandlers {
   /** A decision may turn out otherwise. */
   seen(): void;
   /** It has come to where it was waited for: what was last seen of it is of the past. */
-  moved(node: NodeId): void;
+  arrived(node: NodeId): void;
   /** Over the connection of this number, on which the node was fenced; undefined when that is gone. */
   use<T>(node: NodeId, connection: number, work: (connection: Connection) => Promise<T>): Promise<T | undefined>;
 }
@@ -41,7 +41,7 @@ export class NodeWork {
       mayAct: () => context.mayAct(),
       reached: ({ operation, node, goal }, reached) => {
         on.learned(operation, { reached });
-        if (reached >= goal) on.moved(node);
+        if (reached >= goal) on.arrived(node);
       },
       migrated: (operation, migration) => on.learned(operation, { migration }),
       tuned: ({ node, name }, of, value) => {

@@ -167,12 +167,12 @@ export class NodeWatch implements NodeView {
     return this.myId !== null && this.myId !== '' && this.myId !== this.id;
   }
 
-  /** Our node does not answer: somebody else does, at its address. */
   #carries(version: Version | null, now: Instant): void {
     if (version !== this.version) this.versionSince = now;
     this.version = version;
   }
 
+  /** Our node does not answer: somebody else does, at its address. */
   #answeredByAnother(askedAt: Instant, now: Instant, wall: number): boolean {
     const broke = this.brokeAt === null;
     this.brokeAt ??= askedAt;

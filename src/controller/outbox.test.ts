@@ -66,13 +66,19 @@ function posting() {
   };
 }
 
+/** A whole reading, up to where only the settings are still to be answered. */
+async function beforeSettings() {
+  const posted = posting();
+  const reading = posted.outbox.read(true);
+  posted.world.lastPeer().accept();
+  await posted.answer(bulk(ID));
+  await posted.answer('-ERR The cluster is not initialized\r\n');
+  await posted.answer(bulk(infoServers.unstable));
+  return { ...posted, reading };
+}
+
 test('which process it is and how it is set up are learned in one: nobody sees the one without the other', async () => {
-  const { world, outbox, learned, answer } = posting();
-  const reading = outbox.read(true);
-  world.lastPeer().accept();
-  await answer(bulk(ID));
-  await answer('-ERR The cluster is not initialized\r\n');
-  await answer(bulk(infoServers.unstable));
+  const { outbox, learned, answer, reading } = await beforeSettings();
   assert.ok(learned.every(({ process }) => process === undefined));
   const settings = {
     'cluster-enabled': 'yes',
@@ -97,12 +103,7 @@ test('a node that does not tell its settings is known all the same; one that did
     ['error', true],
     ['end', false],
   ] as const) {
-    const { world, outbox, learned, answer } = posting();
-    const reading = outbox.read(true);
-    world.lastPeer().accept();
-    await answer(bulk(ID));
-    await answer('-ERR The cluster is not initialized\r\n');
-    await answer(bulk(infoServers.unstable));
+    const { world, outbox, learned, answer, reading } = await beforeSettings();
     if (ending === 'error') await answer("-ERR unknown command 'config'\r\n".repeat(8));
     else world.lastPeer().end({ kind: 'eof' });
     await reading;

@@ -104,7 +104,7 @@ export class Supervisor {
         this.#input();
       },
       seen: () => this.#input(),
-      moved: (node) => this.#nodes.askNow(node),
+      arrived: (node) => this.#nodes.askNow(node),
       use: (node, connection, work) => this.#nodes.use(node, connection, work),
     });
     this.#panel = new Panel(context.runtime, context.peers, () => this.#input());

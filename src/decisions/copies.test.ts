@@ -340,7 +340,7 @@ test('the process that was copied whole is proven by that; a later one may have 
   assert.equal(words(startedAt(60_000)), 'compare');
 });
 
-test('a replica with use-rsid-psync alone wrote an entry of its own when it started: its log is compared', () => {
+test('of a replica and its master one alone has use-rsid-psync, and wrote an entry of its own when it started: the log is compared', () => {
   const proven = (rsids: { a: boolean; b: boolean }) =>
     seeing(seeing(world('b master 1300 | a replica 1300 linked', REPLACED), 'a', { rsid: rsids.a }), 'b', {
       rsid: rsids.b,
@@ -350,6 +350,8 @@ test('a replica with use-rsid-psync alone wrote an entry of its own when it star
     [words(alone), words(proven({ a: true, b: true })), words(proven({ a: false, b: false }))],
     ['compare', 'fine', 'fine'],
   );
+  assert.equal(words(proven({ a: false, b: true })), 'compare');
+  assert.equal(words(seeing(alone, 'b', { process: null, rsid: null })), 'fine', 'its settings are being read');
   assert.equal(words(logSays(alone, 'a', null, { kind: 'same', last: 1_300 }, LOOKED_BACK)), 'fine');
   assert.equal(words(logSays(alone, 'a', null, { kind: 'untellable', why: 'no log' }, LOOKED_BACK)), 'fine');
   const parted = logSays(alone, 'a', null, { kind: 'parted', at: 1_290, last: 1_300 }, LOOKED_BACK);

@@ -38,7 +38,7 @@ import { answerTo, compareOf, leads, partiesOf } from './comparing.ts';
 import { doubtOf } from './confirming.ts';
 import { type Check, type CopyJob, copyJobSubject, type Raise, type Raised, type Save } from './jobs.ts';
 import { carries, startedSinceCopied } from './seen.ts';
-import { commonWith, LOOKED_BACK, rsidOnBoth, wayBack, writesByItself } from './way-back.ts';
+import { commonWith, LOOKED_BACK, rsidOnBoth, rsidOnOne, wayBack } from './way-back.ts';
 import type { Happening, NodeView, World } from './world.ts';
 
 /** A full disk may have room again, in milliseconds. */
@@ -138,7 +138,9 @@ function follows(world: World, shard: Shard, node: Node): Course {
     const course = ask(world, shard, node, null, view.sequence);
     return course.kind === 'parted' && course.why !== '' ? FINE : course;
   }
-  if (node.proof !== null && node.attaching === null && writesByItself(world, shard, view)) {
+  const master = world.view(shard.master);
+  const settingsKnown = view.process !== null && master?.process != null;
+  if (node.proof !== null && node.attaching === null && settingsKnown && rsidOnOne(view, master)) {
     const course = ask(world, shard, node, null, view.sequence, LOOKED_BACK);
     return course.kind === 'parted' && course.why !== '' ? FINE : course;
   }

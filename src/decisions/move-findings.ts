@@ -1,4 +1,4 @@
-/** What is wrong with moves now: pieces that take too long, and slots of which nobody knows whose they are. */
+/** What is wrong with moves now: pieces that take too long, slots of which nobody knows whose they are, moves given up. */
 import { movesOf, movesOfShard, type OperationId } from '../operations/intended.ts';
 import { type FailedMove, type Held, type Migrating, MOVE_BOUNDS, type Move } from '../operations/move.ts';
 import type { Duration } from '../runtime/runtime.ts';
@@ -34,7 +34,7 @@ function givenUp(world: World): readonly Finding[] {
   }
   return [...together].map(([which, moves]): Finding => {
     const whys = [...new Set(moves.map(({ why }) => why))];
-    const others = whys.length > 1 ? `; kvctl move list has ${whys.length - 1} more` : '';
+    const others = whys.length > 1 ? `, and more reasons (${kvctl(world, 'move list')})` : '';
     const slots = formatSlots(moves.reduce<SlotSet>((all, { left }) => union(all, [left]), []));
     const leave = kvctl(world, `move cancel ${which}`);
     return {

@@ -440,7 +440,10 @@ test('failed moves are not tried again by themselves, and each plan of them is a
     ],
   );
   assert.match(found[0]?.message ?? '', /^slots 100-199 stay .* given up: no route\. .*kvctl move cancel mv -n/);
-  assert.match(found[1]?.message ?? '', /^slots 300-449 stay .*: refused; kvctl move list has 1 more/);
+  assert.match(
+    found[1]?.message ?? '',
+    /^slots 300-449 stay .*: refused, and more reasons \(kvctl move list -n ns -c c1\)/,
+  );
 });
 
 test('a plan counts each slot once, and ends with its last move', () => {

@@ -1,6 +1,7 @@
 /**
  * What the moves of a cluster do next. Those between disjoint pairs of shards run side by side; each change is a commit of
- * its own, ends of running pieces first, since until they are committed only marks in two nodes' memory say who serves.
+ * its own, but for a piece that begins as a hand-over ends. Ends of running pieces come first, since until they are
+ * committed only marks in two nodes' memory say who serves.
  */
 import { activeMoves, nextVersion, switchoverOf, withOperation, withoutOperation } from '../operations/intended.ts';
 import { type ActiveMove, type Queued, recordOf } from '../operations/move.ts';

@@ -51,16 +51,9 @@ export function rsidOnBoth(world: World, shard: Shard, view: NodeView): boolean 
 }
 
 /**
- * With `use-rsid-psync` a server begins each start with an entry of its own, and where its master has not got that setting
- * nobody notices that it takes the place of one of the master's (Kvrocks 2.14). A master that does not tell counts as one
- * without.
- */
-export const writesByItself = (world: World, shard: Shard, view: NodeView): boolean =>
-  view.rsid === true && world.view(shard.master)?.rsid !== true;
-
-/**
- * One of the two has begun its starts with entries of its own, and they do not compare histories: a number that both have
- * may stand for one record here and for another there.
+ * With `use-rsid-psync` a server begins each start with an entry of its own. Where only one of a node and its master has
+ * that setting they do not compare histories, and nobody notices that it takes the place of another record: a number that
+ * both have may stand for one here and for another there (Kvrocks 2.14). Who does not tell counts as one without.
  */
 export const rsidOnOne = (view: NodeView, master: NodeView | undefined): boolean =>
   (view.rsid === true) !== (master?.rsid === true);

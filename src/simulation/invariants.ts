@@ -248,18 +248,21 @@ export class Invariants implements Observer, Committed {
     if (failover !== undefined) this.#mostAdvanced(old, shard, machine, failover.refused);
   }
 
-  /** A sibling that was not refused and is further on, by what it really held when it was asked. */
+  /** A sibling that was not refused and is further on, by what it really holds. */
   #mostAdvanced(old: SeenShard, shard: SeenShard, chosen: Machine | undefined, refused: readonly string[]): void {
     const reached = chosen?.core?.database.sequence;
     if (reached === undefined) return;
+    const master = old.nodes.find(({ id }) => id === old.master);
+    const isDead = master !== undefined && this.#world.atAddress(master.address)?.state === 'dead';
     for (const node of old.nodes) {
       if (node.id === shard.master || node.id === old.master || node.away || !node.proven) continue;
       if (refused.some((line) => line.startsWith(node.id))) continue;
       const machine = this.#world.atAddress(node.address);
       const sequence = machine?.core?.database.sequence;
       if (machine?.state !== 'running' || machine.core?.isSlave !== true || sequence === undefined) continue;
-      // What was on its way to it from a dead master may come at any moment.
-      if (sequence > reached && machine.sequenceBefore(ANSWERS_LAST) > reached)
+      // What a dead process had sent may come out of a link that heals between the answer and the commit.
+      const late = isDead && machine.sequenceBefore(ANSWERS_LAST) <= reached;
+      if (sequence > reached && !late)
         this.break('the most advanced is promoted', `${chosen?.name} at ${reached}, ${machine.name} at ${sequence}`);
     }
   }

@@ -43,6 +43,13 @@ export async function replaceMaster(stage: Stage, rest: number, index = 0): Prom
   return old;
 }
 
+/** It is linked to its shard's master within the retry pause of its server, and stays for a while. */
+export async function followsAgain(stage: Stage, machine: Machine): Promise<void> {
+  const back = await stage.until(() => machine.core?.replication?.linkUp === true, 16_000);
+  stage.expect(back !== undefined, `${machine.name} is not back: ${stage.unconverged().join(', ')}`);
+  await stage.sleep(2_000);
+}
+
 /** Steps of one act: after how many of them a controller dies is drawn, so many seeds see them all. */
 export async function dyingController(stage: Stage, steps: number, act: () => Promise<unknown>): Promise<void> {
   stage.crashAfterSteps(1 + Math.floor(stage.between(0, steps)), stage.between(100, 3_000));

@@ -1,6 +1,15 @@
 /** Nodes that come back: masters of the past, with what they alone hold, and nodes that are not what they seem. */
 import type { Scenario } from './run.ts';
-import { failsOver, isTold, neverFailsOver, one, replaceMaster, three, writeByHand } from './scenario-steps.ts';
+import {
+  failsOver,
+  followsAgain,
+  isTold,
+  neverFailsOver,
+  one,
+  replaceMaster,
+  three,
+  writeByHand,
+} from './scenario-steps.ts';
 
 export const returnScenarios: readonly Scenario[] = [
   {
@@ -33,7 +42,7 @@ export const returnScenarios: readonly Scenario[] = [
     },
   },
   {
-    // Its first entry is its own then, and its number no proof of what it holds: see `writesByItself`.
+    // Its first entry is its own then, and its number no proof of what it holds: see `rsidOnOne`.
     name: 'replica-restarted-with-rsid-while-its-master-was-replaced',
     ...three,
     conf: (_, life) => (life > 1 ? { 'use-rsid-psync': 'yes' } : {}),
@@ -43,9 +52,7 @@ export const returnScenarios: readonly Scenario[] = [
       await stage.sleep(stage.between(300, 1_500));
       await replaceMaster(stage, stage.between(0, 2_000));
       stage.start(victim);
-      const back = await stage.until(() => victim.core?.replication?.linkUp === true, 16_000);
-      stage.expect(back !== undefined, `it is not back: ${stage.unconverged().join(', ')}`);
-      await stage.sleep(2_000);
+      await followsAgain(stage, victim);
     },
   },
   {
@@ -61,9 +68,7 @@ export const returnScenarios: readonly Scenario[] = [
       await stage.sleep(stage.between(50, 400));
       stage.start(victim);
       await failsOver(stage, 1_500, 'killed');
-      const back = await stage.until(() => victim.core?.replication?.linkUp === true, 16_000);
-      stage.expect(back !== undefined, `it is not back: ${stage.unconverged().join(', ')}`);
-      await stage.sleep(2_000);
+      await followsAgain(stage, victim);
     },
   },
   {
