@@ -73,12 +73,8 @@ together('moves whose target dies with what it was given', 2, (define) => {
       // What it took with the slots it alone had: lost to clients, as the last writes of any dead master, and kept.
       await cluster.until('what it alone held is saved', ({ operations }) => operations.length === 0);
       const saved = await ends(kvctl(cluster.controller, cluster, 'salvage list'), 0);
-      // A controller that came after it was raised to be copied has saved what that wrote, too.
-      const ids = saved.match(/\S+\.jsonl/g) ?? [];
-      const shown = await Promise.all(
-        ids.map((id) => ends(kvctl(cluster.controller, cluster, `salvage show ${id}`), 0)),
-      );
-      assert.match(shown.join('\n'), /late9/, saved);
+      const id = /\S+\.jsonl/.exec(saved)?.[0] ?? '';
+      assert.match(await ends(kvctl(cluster.controller, cluster, `salvage show ${id}`), 0), /late9/, saved);
     },
   );
 
@@ -103,7 +99,7 @@ together('moves whose target dies with what it was given', 2, (define) => {
 
   define(
     'target-dies-after-success-and-so-does-the-controller: the next one holds, and says how to settle it',
-    { nodes: 4, conf: SLOW, proxied: true },
+    { nodes: 4, conf: SLOW, proxied: true, ownController: true },
     async (scene) => {
       const one = await begun(scene);
       const { cluster, source, target } = one;

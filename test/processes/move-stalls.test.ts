@@ -150,7 +150,7 @@ together('moves that stall', 3, (define) => {
 
   define(
     'target-fails-over-after-success, its replica behind, and the controller dies: the next one holds, also who would force it, and nothing is lost',
-    { nodes: 4, conf: SLOW, proxied: true },
+    { nodes: 4, conf: SLOW, proxied: true, ownController: true },
     async (scene) => {
       const cluster = await scene.create({ replicas: 2 });
       const [source, target] = [await scene.masterOf(cluster, 0), await scene.masterOf(cluster, 1)];
