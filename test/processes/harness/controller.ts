@@ -48,6 +48,8 @@ export class Controller {
   readonly dir: string;
   readonly base: string;
   #child: Child | undefined;
+  /** Tests that run now are played under it: to end it would befall the others, too. */
+  shared = false;
 
   private constructor(port: number, dir: string) {
     this.port = port;
@@ -65,6 +67,10 @@ export class Controller {
       throw error;
     }
     return controller;
+  }
+
+  #mayEnd(): void {
+    if (this.shared) throw new Hopeless('other tests have this controller, too: this one needs ownController');
   }
 
   async start(): Promise<void> {
@@ -87,11 +93,13 @@ export class Controller {
   }
 
   async kill(): Promise<void> {
+    this.#mayEnd();
     if (this.#child !== undefined) await kill(this.#child);
   }
 
   /** Asks it to stop; resolves with its exit code. */
   async stop(): Promise<number | string> {
+    this.#mayEnd();
     if (this.#child === undefined) return 'not started';
     signal(this.#child, 'SIGTERM');
     return this.#child.ended;

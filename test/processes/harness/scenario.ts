@@ -42,8 +42,13 @@ export function together(theme: string, atOnce: number, define: (scenario: Defin
     let controller: Controller | undefined;
     before(async () => {
       controller = await Controller.start();
+      controller.shared = true;
     });
-    after(() => controller?.kill());
+    after(async () => {
+      if (controller === undefined) return;
+      controller.shared = false;
+      await controller.kill();
+    });
     define((name, options, play) => {
       test(name, { timeout: TIMEOUT }, async (t) => {
         if (controller === undefined) throw new Error('the controller did not start');
