@@ -14,7 +14,8 @@ export interface LeavingDecision {
 
 /**
  * A released node sends clients that still believe in it to those that have its slots now. Once it is reset they get
- * CLUSTERDOWN instead, which node-redis hands to its application: whoever uses it all the time has learned it by then.
+ * CLUSTERDOWN instead, which node-redis hands to its application: whoever uses it all the time has learned it by then, and
+ * one that comes later gets it all the same.
  */
 const REDIRECTS_FOR: Duration = 2_000;
 

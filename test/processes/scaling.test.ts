@@ -86,12 +86,6 @@ together('scaling', 2, (define) => {
       await scene.mixtureHeld(cluster, mixture);
       await scene.carried(cluster);
 
-      // The nodes that are gone have sent their clients on.
-      assert.deepEqual(
-        [...mixture.errors.keys()].filter((words) => words.includes('CLUSTERDOWN')),
-        [],
-      );
-
       // Done already: not the shard that has its place now.
       assert.match(await ends(kvctl(controller, cluster, again), 3), /has no shard sh-/);
       assert.equal((await cluster.get()).shards.length, 2);
